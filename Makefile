@@ -1,0 +1,37 @@
+# `make demo`, `make test`, `make lint` and `make bench` need nothing but Python 3.10+:
+# each makes `.venv` by itself when it is missing or older than setup.cfg.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SEED ?= 0
+
+.PHONY: demo test lint bench clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/installed
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m lst_tf2.data.glyphs --out=data/glyphs
+	$(BIN)/python train.py --flagfile=configs/demo_pretrain.flags --seed=$(SEED)
+	$(BIN)/python train.py --flagfile=configs/demo_train.flags --seed=$(SEED)
+	$(BIN)/python test.py --flagfile=configs/demo_test.flags --seed=$(SEED)
+	$(BIN)/python test.py --flagfile=configs/demo_test_distractors.flags --seed=$(SEED)
+	$(BIN)/python -m lst_tf2.evaluation.report checkpoints/demo
+
+test: $(VENV)/installed
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+bench: $(VENV)/installed
+	$(BIN)/python -m benchmarks.meta_step
+
+$(VENV)/installed: setup.cfg pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

@@ -1,0 +1,285 @@
+"""Settings of a run as frozen dataclasses that check their own bounds.
+
+Defaults are those of the paper's miniImageNet 1-shot runs (arXiv:1906.00562).
+"""
+
+import dataclasses
+import math
+from typing import Any
+
+from lst_tf2.errors import InputError
+
+PROTOCOLS = ("paper", "standard")
+ACTIVATIONS = ("leaky_relu", "relu", "None")
+NORMS = ("batch_norm", "layer_norm", "None")
+SPLITS = ("train", "val", "test")
+
+
+def check(condition: bool, expected: str, received: Any, remedy: str) -> None:
+    """Raises `InputError` with all three parts of a message unless `condition` holds."""
+    if not condition:
+        raise InputError(f"Expected {expected}, received {received}; {remedy}.")
+
+
+def check_at_least(bound: float, remedy: str, **values: float) -> None:
+    """Raises `InputError` for the first of `values` that is not finite or below `bound`."""
+    for name, value in values.items():
+        is_valid = math.isfinite(value) and value >= bound
+        check(is_valid, f"{name} of at least {bound}", value, remedy)
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """Describes the backbone; `image_size` in pixels."""
+
+    filters: tuple[int, ...] = (64, 128, 256, 512)
+    image_size: int = 84
+    activation: str = "leaky_relu"
+    norm: str = "batch_norm"
+
+    def __post_init__(self):
+        check(
+            len(self.filters) > 0 and all(width > 0 for width in self.filters),
+            "positive filter counts, one for each block",
+            self.filters,
+            "pass for example --filters=64,128,256,512",
+        )
+        check(
+            self.map_side > 0,
+            f"an image size of at least {2 ** len(self.filters)} pixels, as each block halves it",
+            self.image_size,
+            "raise --img_size or name fewer --filters",
+        )
+        check_choice("activation", self.activation, ACTIVATIONS)
+        check_choice("norm", self.norm, NORMS)
+
+    @property
+    def embedding_width(self) -> int:
+        """D, the width of an embedding."""
+        return self.filters[-1]
+
+    @property
+    def map_side(self) -> int:
+        """Side of the last feature map in cells."""
+        return self.image_size // 2 ** len(self.filters)
+
+
+def check_choice(flag: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raises `InputError` unless `value` is one of `choices`."""
+    check(
+        value in choices, f"--{flag} to be one of {', '.join(choices)}", repr(value), "choose one"
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class EpisodeConfig:
+    """Describes what one episode holds: counts of classes and of images per class."""
+
+    way: int = 5
+    shot: int = 1
+    queries_per_class: int = 15
+    unlabeled_per_class: int = 10
+    num_distractor_classes: int = 0
+
+    def __post_init__(self):
+        check_at_least(2, "raise --way_num", way_num=self.way)
+        check_at_least(1, "raise --shot_num", shot_num=self.shot)
+        check_at_least(1, "ask for more queries", queries_per_class=self.queries_per_class)
+        check_at_least(1, "raise --nb_ul_samples", nb_ul_samples=self.unlabeled_per_class)
+        check_at_least(0, "raise --num_dis", num_dis=self.num_distractor_classes)
+
+    @property
+    def labeled_per_class(self) -> int:
+        """Images of a class drawn from the labeled pool: the shot, then the queries."""
+        return self.shot + self.queries_per_class
+
+
+@dataclasses.dataclass(frozen=True)
+class ListConfig:
+    """Names the episode lists of one split: where, what, how many, from which seed."""
+
+    data_folder: str
+    split: str
+    episode: EpisodeConfig
+    num_episodes: int
+    seed: int = 0
+
+    def __post_init__(self):
+        check_choice("split", self.split, SPLITS)
+        check_at_least(1, "ask for more episodes", num_episodes=self.num_episodes)
+        check_at_least(0, "pass a seed of 0 or more", seed=self.seed)
+
+
+@dataclasses.dataclass(frozen=True)
+class AdaptationConfig:
+    """Describes the inner loop of meta-training, counts in gradient steps."""
+
+    shot: int = 1
+    inner_lr: float = 0.01
+    retrain_steps: int = 5
+    inner_steps: int = 20
+    # Fixed in the original program, not among its flags.
+    pseudo_label_steps: int = 10
+
+    def __post_init__(self):
+        check_step_counts(self.inner_lr, self.retrain_steps)
+        check(
+            self.inner_steps >= max(1, self.retrain_steps),
+            f"train_base_epoch_num of at least re_train_epoch_num={self.retrain_steps}, and 1",
+            self.inner_steps,
+            "raise --train_base_epoch_num",
+        )
+
+
+def check_step_counts(inner_lr: float, retrain_steps: int) -> None:
+    """Raises `InputError` for an inner loop that can not run."""
+    check(
+        math.isfinite(inner_lr) and inner_lr > 0,
+        "a finite base_lr above 0",
+        inner_lr,
+        "raise --base_lr",
+    )
+    check_at_least(0, "raise --re_train_epoch_num", re_train_epoch_num=retrain_steps)
+
+
+@dataclasses.dataclass(frozen=True)
+class SelfTrainingConfig:
+    """Describes recurrent self-training at meta-test, counts in gradient steps."""
+
+    shot: int = 1
+    inner_lr: float = 0.01
+    num_stages: int = 4
+    retrain_steps: int = 10
+    steps_per_stage: int = 40
+    inner_steps: int = 100
+    selected_per_class: int = 20
+    unlabeled_per_stage: int = 30
+    pseudo_label_steps: int = 10
+
+    def __post_init__(self):
+        check_step_counts(self.inner_lr, self.retrain_steps)
+        check_at_least(1, "raise --recurrent_stage_nums", recurrent_stage_nums=self.num_stages)
+        check_at_least(1, "raise --hard_selection", hard_selection=self.selected_per_class)
+        check_at_least(1, "raise --nums_in_folders", nums_in_folders=self.unlabeled_per_stage)
+        check(
+            self.steps_per_stage >= max(1, self.retrain_steps),
+            f"local_update_num of at least re_train_epoch_num={self.retrain_steps}, and 1",
+            self.steps_per_stage,
+            "raise --local_update_num",
+        )
+        check(
+            self.inner_steps >= self.steps_per_stage,
+            f"test_base_epoch_num of at least local_update_num={self.steps_per_stage}",
+            self.inner_steps,
+            "raise --test_base_epoch_num",
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class OptimizerConfig:
+    """Describes an Adam optimizer whose rate is halved every `halve_every_steps`."""
+
+    initial_lr: float = 1e-3
+    min_lr: float = 1e-4
+    halve_every_steps: int = 1000
+
+    def __post_init__(self):
+        for name, rate in (("initial", self.initial_lr), ("minimum", self.min_lr)):
+            check(
+                math.isfinite(rate) and rate >= 0,
+                f"a finite {name} learning rate of at least 0",
+                rate,
+                "mend --meta_lr, --swn_lr, --pre_lr or their minimum",
+            )
+        check_at_least(1, "raise the drop step", lr_drop_step=self.halve_every_steps)
+
+
+@dataclasses.dataclass(frozen=True)
+class LoopConfig:
+    """Describes a training loop: its length and how often it reports, in steps."""
+
+    num_steps: int
+    print_every_steps: int
+    summary_every_steps: int
+    save_every_steps: int
+    validate_every_steps: int = 0  # 0: no validation
+
+    def __post_init__(self):
+        check_at_least(0, "raise it", iterations=self.num_steps)
+        intervals = (self.print_every_steps, self.summary_every_steps, self.save_every_steps)
+        check(min(intervals) >= 1, "print, sum and save steps of at least 1", intervals, "raise it")
+        check_at_least(0, "raise it", meta_val_print_step=self.validate_every_steps)
+
+
+@dataclasses.dataclass(frozen=True)
+class PretrainConfig:
+    """Describes pre-training on the base classes (arXiv:1812.02391)."""
+
+    data_folder: str
+    run_folder: str
+    loop: LoopConfig
+    model: ModelConfig = ModelConfig()
+    optimizer: OptimizerConfig = OptimizerConfig(halve_every_steps=5000)
+    num_classes: int = 64
+    batch_size: int = 64
+    keep_probability: float = 0.9
+    seed: int = 0
+
+    def __post_init__(self):
+        check_at_least(2, "raise --pretrain_class_num", pretrain_class_num=self.num_classes)
+        check_at_least(1, "raise --pretrain_batch_size", pretrain_batch_size=self.batch_size)
+        check_at_least(0, "pass a seed of 0 or more", seed=self.seed)
+        check(
+            0 < self.keep_probability <= 1,
+            "pretrain_dropout_keep above 0 and at most 1",
+            self.keep_probability,
+            "mend --pretrain_dropout_keep",
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class MetaTrainConfig:
+    """Describes meta-training (arXiv:1906.00562)."""
+
+    run_folder: str
+    pretrained_path: str
+    train_list: ListConfig
+    val_list: ListConfig
+    loop: LoopConfig
+    model: ModelConfig = ModelConfig()
+    adaptation: AdaptationConfig = AdaptationConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    swn_optimizer: OptimizerConfig = OptimizerConfig()
+    meta_batch_size: int = 2
+    num_val_episodes: int = 10
+    seed: int = 0
+
+    def __post_init__(self):
+        check_at_least(1, "raise --meta_batch_size", meta_batch_size=self.meta_batch_size)
+        check_at_least(1, "raise --val_episode_num", val_episode_num=self.num_val_episodes)
+
+
+@dataclasses.dataclass(frozen=True)
+class MetaTestConfig:
+    """Describes a meta-test of one checkpoint of a run."""
+
+    run_folder: str
+    pretrained_path: str
+    test_iter: str
+    test_list: ListConfig
+    model: ModelConfig = ModelConfig()
+    self_training: SelfTrainingConfig = SelfTrainingConfig()
+    protocol: str = "paper"
+
+    def __post_init__(self):
+        check_choice("protocol", self.protocol, PROTOCOLS)
+        available, wanted = (
+            self.test_list.episode.unlabeled_per_class,
+            self.self_training.unlabeled_per_stage,
+        )
+        check(
+            wanted <= available,
+            f"nums_in_folders of at most nb_ul_samples={available}",
+            wanted,
+            "lower --nums_in_folders or raise --nb_ul_samples",
+        )
