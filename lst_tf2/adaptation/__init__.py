@@ -1,0 +1,1 @@
+"""Adaptation inside an episode: pure functions over named tuples of tensors."""

@@ -1,0 +1,87 @@
+"""Layers of the backbone and of the soft weighting network."""
+
+import keras
+import tensorflow as tf
+
+# Fixed in the original program (`tf.contrib.layers` defaults and its own constants).
+BATCH_NORM_EPSILON = 1e-3
+LAYER_NORM_EPSILON = 1e-12
+LEAKY_SLOPE = 0.1
+
+
+def activate(inputs: tf.Tensor, activation: str) -> tf.Tensor:
+    """Applies `activation`, one of `leaky_relu`, `relu`, `None`."""
+    if activation == "leaky_relu":
+        return tf.nn.leaky_relu(inputs, LEAKY_SLOPE)
+    return tf.nn.relu(inputs) if activation == "relu" else inputs
+
+
+class BatchStatsNorm(keras.layers.Layer):
+    """Normalizes each channel by the statistics of the batch at hand.
+
+    There are no moving averages, no scale and no offset, in training and testing alike:
+    what an image looks like afterwards depends on the images it shares the batch with.
+    """
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Returns `inputs` `[..., B, H, W, C]` with mean 0, variance 1 over B, H and W.
+
+        Further leading axes are batches of their own.
+        """
+        if inputs.shape.rank == 4:  # The fused kernel knows no leading axes.
+            channels = inputs.shape[-1]
+            outputs, *_ = tf.compat.v1.nn.fused_batch_norm(
+                inputs, tf.ones([channels]), tf.zeros([channels]), epsilon=BATCH_NORM_EPSILON
+            )
+            return outputs
+        mean, variance = tf.nn.moments(inputs, axes=[-4, -3, -2], keepdims=True)
+        return (inputs - mean) * tf.math.rsqrt(variance + BATCH_NORM_EPSILON)
+
+
+class ExampleNorm(keras.layers.Layer):
+    """Normalizes each example by its own statistics; the original's `layer_norm`."""
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Returns `inputs` `[..., H, W, C]` with mean 0, variance 1 over H, W and C."""
+        mean, variance = tf.nn.moments(inputs, axes=[-3, -2, -1], keepdims=True)
+        return (inputs - mean) * tf.math.rsqrt(variance + LAYER_NORM_EPSILON)
+
+
+def build_norm(norm: str) -> keras.layers.Layer:
+    """Returns the layer for `norm`, one of `batch_norm`, `layer_norm`, `None`."""
+    if norm == "batch_norm":
+        return BatchStatsNorm()
+    return ExampleNorm() if norm == "layer_norm" else keras.layers.Identity()
+
+
+class ScaleShiftConv(keras.layers.Layer):
+    """Convolves 3x3 with `kernel * scale` and adds `shift` (arXiv:1812.02391).
+
+    `scale` holds one factor for each pair of input and output channel, broadcast over
+    the window; it starts at 1, so a layer that never trains it is a plain convolution
+    with `shift` as its bias.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, **kwargs):
+        super().__init__(**kwargs)
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(3, 3, in_channels, out_channels),
+            initializer="glorot_uniform",
+            trainable=True,
+        )
+        self.scale = self.add_weight(
+            name="scale",
+            shape=(1, 1, in_channels, out_channels),
+            initializer="ones",
+            trainable=True,
+        )
+        self.shift = self.add_weight(
+            name="shift", shape=(out_channels,), initializer="zeros", trainable=True
+        )
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Returns `[B, H, W, out_channels]` for `inputs` `[B, H, W, in_channels]`."""
+        kernel = tf.convert_to_tensor(self.kernel) * tf.convert_to_tensor(self.scale)
+        outputs = tf.nn.conv2d(inputs, kernel, strides=1, padding="SAME")
+        return tf.nn.bias_add(outputs, tf.convert_to_tensor(self.shift))

@@ -1,0 +1,96 @@
+"""The models that training owns: the pre-trained classifier and the meta-learner."""
+
+import keras
+import tensorflow as tf
+
+from lst_tf2.config import ModelConfig
+from lst_tf2.models.resnet12 import ResNet12
+from lst_tf2.models.soft_weighting import SoftWeightingNetwork
+from lst_tf2.structures import Classifier, Features
+
+
+def scale_pixels(images: tf.Tensor) -> tf.Tensor:
+    """Returns `images` as float32 in 0..1: uint8 divided by 255, floats as they are."""
+    if images.dtype == tf.uint8:
+        return tf.cast(images, tf.float32) / 255.0
+    return tf.cast(images, tf.float32)
+
+
+class LinearHead(keras.layers.Layer):
+    """Holds a linear classifier, Glorot-uniform kernel and zero bias."""
+
+    def __init__(self, width: int, num_classes: int, **kwargs):
+        super().__init__(**kwargs)
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(width, num_classes),
+            initializer="glorot_uniform",
+            trainable=True,
+        )
+        self.bias = self.add_weight(
+            name="bias", shape=(num_classes,), initializer="zeros", trainable=True
+        )
+
+    def read(self) -> Classifier:
+        """Returns the present values as tensors."""
+        return Classifier(tf.convert_to_tensor(self.kernel), tf.convert_to_tensor(self.bias))
+
+    def call(self, embeddings: tf.Tensor) -> tf.Tensor:
+        """Returns logits `[B, num_classes]` of `embeddings` `[B, D]`."""
+        kernel, bias = self.read()
+        return embeddings @ kernel + bias
+
+
+class PretrainModel(keras.Model):
+    """Classifies images into all base classes; only its backbone is used afterwards."""
+
+    def __init__(self, config: ModelConfig, num_classes: int, **kwargs):
+        super().__init__(**kwargs)
+        self.backbone = ResNet12(config, name="backbone")
+        self.head = LinearHead(config.embedding_width, num_classes, name="head")
+
+    @property
+    def learned_variables(self) -> list:
+        """What pre-training learns: kernels, shifts as biases, and the head; no scale."""
+        return [*self.backbone.kernels, *self.backbone.shifts, self.head.kernel, self.head.bias]
+
+    def call(
+        self, images: tf.Tensor, keep_probability: float = 1.0, seed: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """Returns logits `[B, num_classes]` of `images` `[B, H, W, 3]`."""
+        maps = self.backbone(scale_pixels(images), keep_probability=keep_probability, seed=seed)
+        return self.head(tf.reduce_mean(maps, axis=[1, 2]))
+
+
+class Learner(keras.Model):
+    """Owns backbone, initial classifier and soft weighting network (arXiv:1906.00562)."""
+
+    def __init__(self, config: ModelConfig, way: int, **kwargs):
+        super().__init__(**kwargs)
+        self.backbone = ResNet12(config, name="backbone")
+        self.classifier = LinearHead(config.embedding_width, way, name="classifier")
+        self.soft_weighting = SoftWeightingNetwork(config, name="soft_weighting")
+
+    @property
+    def meta_variables(self) -> list:
+        """What the query loss after fine-tuning trains, in a fixed order."""
+        head = [self.classifier.kernel, self.classifier.bias]
+        return [*self.backbone.scales, *self.backbone.shifts, *head]
+
+    @property
+    def swn_variables(self) -> list:
+        """What the query loss after re-training trains, in a fixed order."""
+        return list(self.soft_weighting.trainable_variables)
+
+    def embed(self, images: tf.Tensor) -> Features:
+        """Returns the features of a batch that shares its normalization statistics.
+
+        Args:
+            images: `[B, H, W, 3]`, uint8 in 0..255 or float32 in 0..1.
+        """
+        maps = self.backbone(scale_pixels(images))
+        return Features(maps, tf.reduce_mean(maps, axis=[1, 2]))
+
+    def call(self, images: tf.Tensor) -> tf.Tensor:
+        """Returns logits `[B, N]` of the initial classifier, before any adaptation."""
+        return self.classifier(self.embed(images).embeddings)

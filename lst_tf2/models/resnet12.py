@@ -1,0 +1,92 @@
+"""ResNet-12 with scaling and shifting, the backbone of arXiv:1906.00562."""
+
+import keras
+import tensorflow as tf
+
+from lst_tf2.config import ModelConfig
+from lst_tf2.models.layers import ScaleShiftConv, activate, build_norm
+
+
+class ResidualBlock(keras.layers.Layer):
+    """Applies three convolutions beside a 1x1 shortcut, then halves the side."""
+
+    def __init__(self, in_channels: int, out_channels: int, config: ModelConfig, **kwargs):
+        super().__init__(**kwargs)
+        self.activation = config.activation
+        self.convs = [
+            ScaleShiftConv(
+                in_channels if i == 0 else out_channels, out_channels, name=f"conv{i + 1}"
+            )
+            for i in range(3)
+        ]
+        self.norm = build_norm(config.norm)
+        self.shortcut = self.add_weight(
+            name="shortcut",
+            shape=(1, 1, in_channels, out_channels),
+            initializer="glorot_uniform",
+            trainable=True,
+        )
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Returns `[B, H // 2, W // 2, out_channels]` for `inputs` `[B, H, W, in_channels]`."""
+        outputs = inputs
+        for conv in self.convs:
+            outputs = activate(self.norm(conv(outputs)), self.activation)
+        shortcut = tf.convert_to_tensor(self.shortcut)
+        # The sum passes on as it is: no norm on the shortcut, no activation after it.
+        outputs += tf.nn.conv2d(inputs, shortcut, strides=1, padding="SAME")
+        return tf.nn.max_pool2d(outputs, ksize=2, strides=2, padding="VALID")
+
+
+class ResNet12(keras.Model):
+    """Turns images into feature maps by four (or as many as filters) residual blocks."""
+
+    def __init__(self, config: ModelConfig, **kwargs):
+        super().__init__(**kwargs)
+        channels = (3, *config.filters)
+        self.blocks = [
+            ResidualBlock(channels[i], channels[i + 1], config, name=f"block{i + 1}")
+            for i in range(len(config.filters))
+        ]
+
+    @property
+    def convs(self) -> list[ScaleShiftConv]:
+        """The 3x3 convolutions, from the image upwards."""
+        return [conv for block in self.blocks for conv in block.convs]
+
+    @property
+    def kernels(self) -> list:
+        """Variables that pre-training learns and meta-training freezes."""
+        return [conv.kernel for conv in self.convs] + [block.shortcut for block in self.blocks]
+
+    @property
+    def scales(self) -> list:
+        """Scaling variables, `[1, 1, C_in, C_out]` each; meta-training learns them."""
+        return [conv.scale for conv in self.convs]
+
+    @property
+    def shifts(self) -> list:
+        """Shifting variables, `[C_out]` each; pre-training learns them as biases."""
+        return [conv.shift for conv in self.convs]
+
+    def call(
+        self, images: tf.Tensor, keep_probability: float = 1.0, seed: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """Returns the feature maps of a batch.
+
+        Args:
+            images: `[B, H, W, 3]` float32 in 0..1.
+            keep_probability: Share of each block's outputs that dropout keeps.
+            seed: `[2]` int32, of the dropout masks; needed where that share is below 1.
+
+        Returns:
+            `[B, H / 16, W / 16, D]` float32 for four blocks.
+        """
+        outputs = images
+        for index, block in enumerate(self.blocks):
+            outputs = block(outputs)
+            if keep_probability < 1:
+                outputs = tf.nn.experimental.stateless_dropout(
+                    outputs, rate=1 - keep_probability, seed=tf.stack([seed[0], seed[1] + index])
+                )
+        return outputs

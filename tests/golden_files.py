@@ -1,0 +1,98 @@
+"""Reads the recorded numbers of the original program, `tests/golden/*.npz`."""
+
+import json
+import pathlib
+
+import numpy as np
+
+from lst_tf2.config import ModelConfig
+from lst_tf2.models.learner import Learner
+from lst_tf2.structures import Episode
+from lst_tf2.weights.tf1 import learner_names
+from tests.golden import recipe
+
+FOLDER = pathlib.Path(__file__).parent / "golden"
+
+
+class Golden:
+    """One recorded run: its settings, its inputs made anew, its numbers."""
+
+    def __init__(self, name):
+        self.arrays = np.load(FOLDER / f"{name}.npz")
+        self.config = json.loads(str(self.arrays["config"]))
+        self.flags = {"way_num": 5, "shot_num": 1, "base_lr": 0.01} | self.config["flags"]
+        self.seeds = self.config["seeds"]
+        self.way, self.shot = self.flags["way_num"], self.flags["shot_num"]
+
+    def learner(self):
+        learner = Learner(
+            ModelConfig(activation=self.flags.get("activation", "leaky_relu")), self.way
+        )
+        values = {
+            "weights": recipe.make_weights(self.seeds["weights"]),
+            "ss_weights": recipe.make_ss(self.seeds["ss"]),
+            "fc_weights": recipe.make_fc(self.seeds["fc"], self.way),
+            "swn_weights": recipe.make_swn(self.seeds["swn"]),
+        }
+        for group, variables in learner_names(learner).items():
+            for name, variable in variables.items():
+                variable.assign(values[group][name])
+        return learner
+
+    def episode(self, seed):
+        task, flags = self.config["task"], self.flags
+        arrays = recipe.make_task(
+            seed,
+            self.way,
+            self.shot,
+            task["query"],
+            flags["nb_ul_samples"],
+            task.get("distractor_classes") or 0,
+            task.get("distractors") or 0,
+            task.get("shuffle_unlabeled") or False,
+            task.get("class_amp") or 0.25,
+            task.get("noise_amp") or 0.2,
+        )
+        images = {key: arrays[key].reshape(-1, 84, 84, 3) for key in arrays if key[0] == "x"}
+        labels = {key: arrays[key].argmax(-1).astype(np.int32) for key in arrays if key[0] == "y"}
+        no_images = np.zeros([0, 84, 84, 3], np.float32)
+        return Episode(
+            support_images=images["xa"],
+            support_labels=labels["ya"],
+            query_images=images["xb"],
+            query_labels=labels["yb"],
+            unlabeled_images=images["xc"],
+            unlabeled_labels=labels["yc"],
+            distractor_images=images.get("xd", no_images),
+        )
+
+    def meta_batch(self, seeds):
+        episodes = [self.episode(seed) for seed in seeds]
+        return Episode(*(np.stack(arrays) for arrays in zip(*episodes, strict=True)))
+
+    def truth(self, name):
+        """The recorded array: the float64 run where there is one."""
+        key = f"f64/{name}"
+        is_recorded = any(k == key or k.startswith(f"{key}|") for k in self.arrays.files)
+        kind, value = recipe.decode(self.arrays, key if is_recorded else name)
+        return value if kind == "full" else value["sample"]
+
+    def assert_close(self, actual, name, max_error):
+        """Fails unless `actual` is within `max_error` of the recorded largest entry."""
+        actual, truth = self.sampled(actual, name), self.truth(name)
+        error = np.abs(actual - truth).max() / np.abs(truth).max()
+        assert error < max_error, f"{name}: relative error {error:.2e}, allowed {max_error:.0e}"
+
+    def assert_close_l2(self, actual, name, max_error):
+        """Fails unless the L2 distance is within `max_error` of the recorded L2 norm."""
+        actual, truth = self.sampled(actual, name), self.truth(name)
+        error = np.linalg.norm(actual - truth) / np.linalg.norm(truth)
+        assert error < max_error, f"{name}: L2 error {error:.2e}, allowed {max_error:.0e}"
+
+    def sampled(self, actual, name):
+        actual = np.asarray(actual, np.float64)
+        if f"{name}|shape" not in self.arrays.files:
+            assert actual.shape == self.arrays[name].shape, name
+            return actual
+        assert actual.shape == tuple(self.arrays[f"{name}|shape"]), name
+        return actual.ravel()[recipe.sample_indices(actual.size)]
