@@ -1,0 +1,132 @@
+"""The folders of a data set: `{labeled,unlabeled}_{train,val,test}/<class>/<image>`."""
+
+import dataclasses
+import os
+import pathlib
+
+from PIL import Image, UnidentifiedImageError
+
+from lst_tf2.errors import InputError, MissingInputError
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
+LAYOUT_HELP = (
+    "lay the images out as <data set>/{labeled,unlabeled}_{train,val,test}/<class>/<image>"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassImages:
+    """Names the images of one class, sorted by file name, in its two pools."""
+
+    name: str
+    labeled: tuple[str, ...]
+    unlabeled: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Catalogue:
+    """Names the images of one split, classes sorted by name."""
+
+    folder: pathlib.Path
+    split: str
+    classes: tuple[ClassImages, ...]
+
+    def labeled_path(self, class_index: int, image_index: int) -> str:
+        """Returns the path of a labeled image."""
+        entry = self.classes[class_index]
+        name = entry.labeled[image_index]
+        return os.path.join(self.folder, f"labeled_{self.split}", entry.name, name)
+
+    def unlabeled_path(self, class_index: int, image_index: int) -> str:
+        """Returns the path of an unlabeled image."""
+        entry = self.classes[class_index]
+        name = entry.unlabeled[image_index]
+        return os.path.join(self.folder, f"unlabeled_{self.split}", entry.name, name)
+
+    def file_names(self) -> list[str]:
+        """Returns every image as `<pool>/<class>/<file>`, in order."""
+        return [
+            f"{pool}_{self.split}/{entry.name}/{name}"
+            for entry in self.classes
+            for pool in ("labeled", "unlabeled")
+            for name in getattr(entry, pool)
+        ]
+
+
+def scan_split(folder: str | os.PathLike, split: str) -> Catalogue:
+    """Returns the images that lie in the folders of `split`.
+
+    Raises:
+        MissingInputError: If the data set, a pool or a class folder is missing or empty.
+    """
+    folder = pathlib.Path(folder)
+    if not folder.is_dir():
+        hint = (
+            f"render it with `python -m lst_tf2.data.glyphs --out={folder}`"
+            if folder.name == "glyphs"
+            else LAYOUT_HELP
+        )
+        raise MissingInputError(f"Expected a data set at {folder}, found no folder; {hint}.")
+    labeled, unlabeled = (
+        _scan_pool(folder / f"{pool}_{split}") for pool in ("labeled", "unlabeled")
+    )
+    for name in sorted(set(labeled) ^ set(unlabeled)):
+        pool = "unlabeled" if name in labeled else "labeled"
+        raise MissingInputError(
+            f"Expected class folder {folder / f'{pool}_{split}' / name}, as the other pool has "
+            f"one, found none; {LAYOUT_HELP}."
+        )
+    classes = (ClassImages(name, labeled[name], unlabeled[name]) for name in sorted(labeled))
+    return Catalogue(folder, split, tuple(classes))
+
+
+def _scan_pool(folder: pathlib.Path) -> dict[str, tuple[str, ...]]:
+    """Returns the image names of every class folder below `folder`."""
+    if not folder.is_dir():
+        raise MissingInputError(
+            f"Expected class folders in {folder}, found no such folder; {LAYOUT_HELP}."
+        )
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in entries if entry.is_dir()]
+    if not names:
+        raise MissingInputError(f"Expected class folders in {folder}, found none; {LAYOUT_HELP}.")
+    return {name: _scan_class(folder / name) for name in names}
+
+
+def _scan_class(folder: pathlib.Path) -> tuple[str, ...]:
+    with os.scandir(folder) as entries:
+        names = [e.name for e in entries if e.name.lower().endswith(IMAGE_SUFFIXES)]
+    if not names:
+        raise MissingInputError(
+            f"Expected images ({', '.join(IMAGE_SUFFIXES)}) in {folder}, found none; "
+            "add some or remove the class from every pool."
+        )
+    return tuple(sorted(names))
+
+
+def check_image(path: str | os.PathLike, image_size: int) -> None:
+    """Checks that `path` is an RGB image of `image_size` pixels a side.
+
+    Raises:
+        MissingInputError: If there is no such file.
+        InputError: If it can not be decoded, or has another size or mode.
+    """
+    expected = f"an RGB image of {image_size}x{image_size} pixels at {path}"
+    try:
+        with Image.open(path) as image:
+            image.load()
+            size, mode = image.size, image.mode
+    except FileNotFoundError:
+        raise MissingInputError(f"Expected {expected}, found no file; restore it.") from None
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError) as error:
+        raise InputError(
+            f"Expected {expected}, received a file that can not be decoded ({error}); "
+            "replace or remove it."
+        ) from None
+    if size != (image_size, image_size):
+        raise InputError(
+            f"Expected {expected}, received {size[0]}x{size[1]}; "
+            "resize it or pass the size of your images as --img_size."
+        )
+    if mode not in ("RGB", "P"):
+        raise InputError(f"Expected {expected}, received mode {mode!r}; convert it to RGB.")
