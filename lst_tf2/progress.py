@@ -1,0 +1,46 @@
+"""Progress of long work: a bar on a terminal, plain lines elsewhere."""
+
+import sys
+import time
+
+from tqdm import tqdm
+
+
+class Progress:
+    """Counts steps and shows them with figures, pace and time left, on stderr."""
+
+    def __init__(self, label: str, total: int, *, start: int = 0, print_every: int = 1):
+        self.label, self.total, self.start, self.print_every = label, total, start, print_every
+        self.done = start
+        self.started_at = time.monotonic()
+        is_terminal = sys.stderr.isatty()
+        self.bar = tqdm(
+            desc=label, total=total, initial=start, disable=not is_terminal, dynamic_ncols=True
+        )
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.bar.close()
+
+    def advance(self, **figures: float) -> None:
+        """Counts one step and shows `figures` beside it."""
+        self.done += 1
+        texts = {name: f"{value:.4g}" for name, value in figures.items()}
+        self.bar.set_postfix(texts, refresh=False)
+        self.bar.update()
+        is_due = self.done % self.print_every == 0 or self.done == self.total
+        if self.bar.disable and is_due:
+            print(self._line(texts), file=sys.stderr, flush=True)
+
+    def steps_per_second(self) -> float:
+        """Returns the mean pace since the start; 0 before the first step."""
+        elapsed = time.monotonic() - self.started_at
+        return (self.done - self.start) / elapsed if elapsed > 0 else 0.0
+
+    def _line(self, texts: dict[str, str]) -> str:
+        pace = self.steps_per_second()
+        left = tqdm.format_interval((self.total - self.done) / pace) if pace else "?"
+        figures = " ".join(f"{name}={text}" for name, text in texts.items())
+        return f"{self.label} {self.done}/{self.total} {figures} [{pace:.2f}/s, {left} left]"

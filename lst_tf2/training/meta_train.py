@@ -1,0 +1,124 @@
+"""Meta-training of scaling, shifting, initial classifier and soft weighting network."""
+
+import pathlib
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from lst_tf2.config import MetaTrainConfig
+from lst_tf2.data.arrangement import arrange_for_training
+from lst_tf2.data.episodes import EpisodeLists, open_lists
+from lst_tf2.data.pipeline import stream_episodes, stream_meta_batches
+from lst_tf2.models.learner import Learner
+from lst_tf2.progress import Progress
+from lst_tf2.training.loop import Every, run_steps
+from lst_tf2.training.meta_step import MetaTrainer
+from lst_tf2.training.summaries import Summaries
+from lst_tf2.weights.checkpoints import CheckpointStore, restore_parts
+from lst_tf2.weights.run_folder import check_model, claim
+
+
+def meta_train(config: MetaTrainConfig, *, overwrite: bool = False) -> str:
+    """Meta-trains into `config.run_folder`, going on where it stopped.
+
+    Returns:
+        What was written, a sentence.
+
+    Raises:
+        InputError: If the data, the pre-trained weights, the settings or the run folder
+            do not fit.
+    """
+    train_lists, val_lists = open_lists(config.train_list), open_lists(config.val_list)
+    trainer = build_trainer(config)
+    folder = claim(config.run_folder, config, overwrite=overwrite)
+    store = CheckpointStore(
+        folder,
+        learner=trainer.learner,
+        meta_optimizer=trainer.meta_optimizer,
+        swn_optimizer=trainer.swn_optimizer,
+    )
+    steps = range(store.restore_newest(), config.loop.num_steps)
+    if steps:
+        MetaTraining(config, trainer, store, val_lists).run(train_lists, steps)
+    return f"Meta-trained learner: {folder / f'step_{max(steps.start, steps.stop)}'}"
+
+
+def build_trainer(config: MetaTrainConfig) -> MetaTrainer:
+    """Returns a trainer whose backbone holds the pre-trained weights."""
+    keras.utils.set_random_seed(config.seed)  # Initial weights alone draw from it.
+    pretrained = pathlib.Path(config.pretrained_path)
+    check_model(pretrained.parent, config.model)
+    learner = Learner(config.model, config.train_list.episode.way)
+    restore_parts(pretrained, model=tf.train.Checkpoint(backbone=learner.backbone))
+    return MetaTrainer(learner, config.adaptation, config.optimizer, config.swn_optimizer)
+
+
+class MetaTraining:
+    """Runs the loop with its actions: summaries, validation, checkpoints."""
+
+    def __init__(
+        self,
+        config: MetaTrainConfig,
+        trainer: MetaTrainer,
+        store: CheckpointStore,
+        val_lists: EpisodeLists,
+    ):
+        self.config, self.trainer, self.store, self.val_lists = config, trainer, store, val_lists
+        self.summaries = Summaries(store.folder)
+
+    def run(self, train_lists: EpisodeLists, steps: range) -> None:
+        """Trains for `steps`."""
+        config, loop = self.config, self.config.loop
+        self.summaries.write_settings(config, metric="val/accuracy")
+        batches = stream_meta_batches(
+            train_lists,
+            arrange_for_training,
+            steps,
+            config.meta_batch_size,
+            config.model.image_size,
+        )
+        with Progress(
+            "meta-train", steps.stop, start=steps.start, print_every=loop.print_every_steps
+        ) as progress:
+            actions = [
+                Every(loop.summary_every_steps, lambda *args: self.write_scalars(progress, *args)),
+                Every(loop.save_every_steps, lambda step, _: self.store.save(step)),
+            ]
+            if loop.validate_every_steps:
+                actions.append(Every(loop.validate_every_steps, self.validate))
+            run_steps(self._step, batches, steps, actions, progress)
+
+    def _step(self, step: int, meta_batch) -> dict[str, tf.Tensor]:
+        return self.trainer.train_step(meta_batch)
+
+    def write_scalars(self, progress: Progress, step: int, scalars: dict[str, float]) -> None:
+        """Writes what the step reported, both learning rates and the pace."""
+        named = {f"train/{name}": value for name, value in scalars.items()}
+        named["learning_rate/meta"] = float(self.trainer.meta_optimizer.learning_rate)
+        named["learning_rate/swn"] = float(self.trainer.swn_optimizer.learning_rate)
+        pace = progress.steps_per_second() * self.config.meta_batch_size
+        self.summaries.write_scalars(step, named | {"speed/episodes_per_second": pace})
+
+    def validate(self, step: int, _: dict[str, float]) -> None:
+        """Judges the learner on the next validation episodes; keeps it if it is the best."""
+        results = [self.trainer.validate_step(episode) for episode in self._val_episodes(step)]
+        scalars = {
+            f"val/{name}": float(np.mean([result[name] for result, _ in results]))
+            for name in results[0][0]
+        }
+        self.summaries.write_scalars(step, scalars)
+        weights = tf.concat([soft_weights for _, soft_weights in results], axis=0)
+        self.summaries.write_histogram(step, "val/soft_weights", weights)
+        self.store.save_if_best(step, scalars["val/accuracy"])
+
+    def _val_episodes(self, step: int) -> Iterator:
+        """Returns the episodes of the list in order, beginning anew where it ends."""
+        count = self.config.num_val_episodes
+        turn = step // self.config.loop.validate_every_steps - 1
+        first = turn * count % max(1, len(self.val_lists) - count + 1)
+        indices = range(first, first + count)
+        return stream_episodes(
+            self.val_lists, arrange_for_training, indices, self.config.model.image_size
+        )

@@ -1,0 +1,95 @@
+"""Pre-training of the backbone on all base classes (arXiv:1812.02391)."""
+
+import keras
+import tensorflow as tf
+
+from lst_tf2.config import PretrainConfig, check
+from lst_tf2.data.layout import scan_split
+from lst_tf2.data.pipeline import ImageBatch, stream_image_batches
+from lst_tf2.models.learner import PretrainModel
+from lst_tf2.progress import Progress
+from lst_tf2.training.loop import Every, run_steps
+from lst_tf2.training.optimizers import build_adam
+from lst_tf2.training.summaries import Summaries
+from lst_tf2.weights.checkpoints import CheckpointStore
+from lst_tf2.weights.run_folder import claim
+
+
+class Pretrainer:
+    """Owns the model, its optimizer and the compiled step."""
+
+    def __init__(self, config: PretrainConfig):
+        keras.utils.set_random_seed(config.seed)  # Initial weights alone draw from it.
+        self.config = config
+        self.model = PretrainModel(config.model, config.num_classes)
+        self.optimizer = build_adam(config.optimizer, self.model.learned_variables)
+        self.train_step = tf.function(self._train_step)
+
+    def _train_step(self, step: tf.Tensor, batch: ImageBatch) -> dict[str, tf.Tensor]:
+        # Blocks add their number to the second half, hence the distance.
+        seed = tf.stack([self.config.seed, step * len(self.config.model.filters)])
+        with tf.GradientTape() as tape:
+            logits = self.model(
+                batch.images, keep_probability=self.config.keep_probability, seed=seed
+            )
+            loss = tf.reduce_mean(
+                tf.nn.sparse_softmax_cross_entropy_with_logits(batch.labels, logits)
+            )
+        variables = self.model.learned_variables
+        self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+        hits = tf.argmax(logits, axis=-1, output_type=tf.int32) == batch.labels
+        return {"loss": loss, "accuracy": tf.reduce_mean(tf.cast(hits, tf.float32))}
+
+
+def pretrain(config: PretrainConfig, *, overwrite: bool = False) -> str:
+    """Pre-trains a backbone into `config.run_folder`, going on where it stopped.
+
+    Returns:
+        What was written, a sentence.
+
+    Raises:
+        InputError: If the data, the settings or the run folder do not fit.
+    """
+    catalogue = scan_split(config.data_folder, "train")
+    check(
+        len(catalogue.classes) == config.num_classes,
+        f"pretrain_class_num={len(catalogue.classes)}, the classes in {catalogue.folder}",
+        config.num_classes,
+        "pass that number",
+    )
+    folder = claim(config.run_folder, config, overwrite=overwrite)
+    trainer = Pretrainer(config)
+    store = CheckpointStore(folder, model=trainer.model, optimizer=trainer.optimizer)
+    steps = range(store.restore_newest(), config.loop.num_steps)
+    if steps:
+        _run(trainer, catalogue, store, steps)
+    return f"Pre-trained backbone: {folder / f'step_{max(steps.start, steps.stop)}'}"
+
+
+def _run(trainer: Pretrainer, catalogue, store: CheckpointStore, steps: range) -> None:
+    config, loop = trainer.config, trainer.config.loop
+    summaries = Summaries(store.folder)
+    summaries.write_settings(config, metric="pretrain/accuracy")
+
+    def write_scalars(step: int, scalars: dict[str, float]) -> None:
+        named = {f"pretrain/{name}": value for name, value in scalars.items()}
+        rate = float(trainer.optimizer.learning_rate)
+        summaries.write_scalars(step, named | {"learning_rate/pretrain": rate})
+
+    actions = [
+        Every(loop.summary_every_steps, write_scalars),
+        Every(loop.save_every_steps, lambda step, _: store.save(step)),
+    ]
+    batches = stream_image_batches(
+        catalogue, steps, config.batch_size, config.model.image_size, config.seed
+    )
+    with Progress(
+        "pre-train", steps.stop, start=steps.start, print_every=loop.print_every_steps
+    ) as progress:
+        run_steps(
+            lambda step, batch: trainer.train_step(tf.constant(step), batch),
+            batches,
+            steps,
+            actions,
+            progress,
+        )

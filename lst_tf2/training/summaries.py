@@ -1,0 +1,48 @@
+"""TensorBoard summaries of a run."""
+
+import dataclasses
+import json
+import pathlib
+from typing import Any
+
+import tensorflow as tf
+from tensorboard.plugins.hparams import api as hparams
+
+from lst_tf2.weights.run_folder import flatten
+
+
+class Summaries:
+    """Writes scalars, histograms and settings below `<run folder>/logs`."""
+
+    def __init__(self, folder: pathlib.Path):
+        self.writer = tf.summary.create_file_writer(str(folder / "logs"))
+
+    def write_settings(self, config: Any, metric: str) -> None:
+        """Writes the configuration as text and as HParams, judged by the scalar `metric`."""
+        settings = dataclasses.asdict(config)
+        text = f"```json\n{json.dumps(settings, indent=2)}\n```"
+        values = {
+            name: value if isinstance(value, (int, float, str, bool)) else str(value)
+            for name, value in flatten(settings).items()
+        }
+        with self.writer.as_default(step=0):
+            tf.summary.text("settings", text)
+            hparams.hparams_config(
+                hparams=[hparams.HParam(name) for name in values],
+                metrics=[hparams.Metric(metric)],
+            )
+            hparams.hparams(values)
+        self.writer.flush()
+
+    def write_scalars(self, step: int, scalars: dict[str, float]) -> None:
+        """Writes each of `scalars` under its name."""
+        with self.writer.as_default(step=step):
+            for name, value in scalars.items():
+                tf.summary.scalar(name, value)
+        self.writer.flush()
+
+    def write_histogram(self, step: int, name: str, values: tf.Tensor) -> None:
+        """Writes the distribution of `values`."""
+        with self.writer.as_default(step=step):
+            tf.summary.histogram(name, values)
+        self.writer.flush()

@@ -1,0 +1,86 @@
+"""The folder of a run: its settings, fixed before the first step."""
+
+import dataclasses
+import pathlib
+import shutil
+from typing import Any
+
+from lst_tf2.config import ModelConfig
+from lst_tf2.errors import InputError, MissingInputError
+from lst_tf2.files import read_json, write_json
+
+# A run may be prolonged, watched more closely or moved without becoming another run.
+FREE_SETTINGS = ("loop", "run_folder")
+
+
+def flatten(settings: dict, prefix: str = "") -> dict[str, Any]:
+    """Returns nested settings as one dict with dotted keys."""
+    flat = {}
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = list(value) if isinstance(value, tuple) else value
+    return flat
+
+
+def list_differences(stored: dict, wanted: dict) -> list[str]:
+    """Returns a line for each setting of a run that differs, sorted by name."""
+    ours, theirs = flatten(wanted), flatten(stored)
+    return [
+        f"{name}: {theirs.get(name, 'absent')} there, {ours.get(name, 'absent')} now"
+        for name in sorted(ours.keys() | theirs.keys())
+        if ours.get(name) != theirs.get(name) and name.split(".")[0] not in FREE_SETTINGS
+    ]
+
+
+def claim(folder: str, config: Any, *, overwrite: bool) -> pathlib.Path:
+    """Opens the run folder for a run with `config`, and writes `config.json` there.
+
+    Args:
+        folder: The run folder; made where there is none.
+        config: A dataclass, the run's settings.
+        overwrite: Start anew where the folder holds a run with other settings.
+
+    Raises:
+        InputError: If the folder holds a run with other settings and `overwrite` is not
+            set, or holds something that is not a run.
+    """
+    path, settings = pathlib.Path(folder), dataclasses.asdict(config)
+    if path.is_dir() and any(path.iterdir()):
+        differences = list_differences(_read_settings(path), settings)
+        if differences and not overwrite:
+            raise InputError(
+                f"Expected the settings of the run that {path} holds, received others:\n  "
+                + "\n  ".join(differences)
+                + "\nPass --overwrite to start that run anew (its files are removed), or another "
+                "--exp_name."
+            )
+        if overwrite:
+            shutil.rmtree(path)
+    write_json(path / "config.json", {"settings": settings})
+    return path
+
+
+def _read_settings(path: pathlib.Path) -> dict:
+    if not (path / "config.json").exists():
+        raise InputError(
+            f"Expected a run in {path}, found files but no config.json; name another folder."
+        )
+    return read_json(path / "config.json").get("settings", {})
+
+
+def check_model(path: pathlib.Path, model: ModelConfig) -> None:
+    """Raises `InputError` unless the run in `path` has the model that the flags describe."""
+    if not (path / "config.json").exists():
+        raise MissingInputError(
+            f"Expected a run in {path}, found no config.json; train one first "
+            "(`python train.py --phase=pre`, then `python train.py`), or mend --exp_name, "
+            "--dataset or --pretrain_w_path."
+        )
+    stored = _read_settings(path).get("model", {})
+    if differences := list_differences(stored, dataclasses.asdict(model)):
+        raise InputError(
+            f"Expected the model of the run in {path}, received another: {'; '.join(differences)}; "
+            "pass the same --filters, --img_size, --activation and --norm."
+        )
