@@ -1,0 +1,70 @@
+"""The commands behind `train.py` and `test.py`, and behind `lst-train` and `lst-test`."""
+
+import os
+from collections.abc import Callable
+
+from absl import app, logging
+from absl import flags as absl_flags
+
+from lst_tf2 import flags
+from lst_tf2.config import MetaTestConfig, PretrainConfig
+from lst_tf2.errors import exit_on_input_error
+
+FLAGS = absl_flags.FLAGS
+
+
+def train() -> None:
+    """Runs pre-training (`--phase=pre`) or meta-training (`--phase=meta`)."""
+    flags.define_train_flags()
+    _run(_train)
+
+
+def test() -> None:
+    """Runs meta-test."""
+    flags.define_test_flags()
+    _run(_test)
+
+
+def _run(body: Callable[[], None]) -> None:
+    """Runs `body` with parsed flags; a user's mistake ends in one line."""
+    # TensorFlow's own start-up notes would drown ours; its warnings remain.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    logging.set_verbosity(logging.WARNING)
+
+    def main(arguments: list[str]) -> None:
+        if len(arguments) > 1:
+            raise app.UsageError(f"Expected flags only, received {arguments[1:]}.")
+        with exit_on_input_error():
+            body()
+
+    app.run(main)
+
+
+def _train() -> None:
+    config = flags.train_config(FLAGS)
+    if isinstance(config, PretrainConfig):
+        from lst_tf2.training.pretrain import pretrain as run
+
+        hint = "Next: python train.py"
+    else:
+        from lst_tf2.training.meta_train import meta_train as run
+
+        hint = "Next: python test.py"
+    written = run(config, overwrite=FLAGS.overwrite)
+    print(f"{written}\nCurves: tensorboard --logdir {config.run_folder}\n{hint} {_same_flags()}")
+
+
+def _test() -> None:
+    from lst_tf2.evaluation.meta_test import meta_test
+
+    config: MetaTestConfig = flags.test_config(FLAGS)
+    written = meta_test(config)
+    print("Results: " + ", ".join(str(path) for path in written))
+    print(f"Next: python -m lst_tf2.evaluation.report {config.run_folder}")
+
+
+def _same_flags() -> str:
+    """Returns the flags that the next command shares with this one, where not default."""
+    shared = ("dataset", "exp_name", "img_size", "filters", "way_num", "shot_num", "logdir_base")
+    values = [FLAGS[name].serialize() for name in shared if not FLAGS[name].using_default_value]
+    return " ".join(values)

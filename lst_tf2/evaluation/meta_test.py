@@ -1,0 +1,79 @@
+"""Meta-test: recurrent self-training on many episodes of unseen classes."""
+
+import pathlib
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from lst_tf2.config import MetaTestConfig
+from lst_tf2.data.arrangement import PROTOCOL_ARRANGEMENTS
+from lst_tf2.data.episodes import open_lists
+from lst_tf2.data.pipeline import stream_episodes
+from lst_tf2.evaluation.episode import EpisodeResult, plan_test_windows, run_episode
+from lst_tf2.evaluation.report import print_table, write_results
+from lst_tf2.evaluation.statistics import summarize
+from lst_tf2.models.learner import Learner
+from lst_tf2.progress import Progress
+from lst_tf2.structures import Episode
+from lst_tf2.weights.checkpoints import find_checkpoint, restore_parts
+from lst_tf2.weights.run_folder import check_model
+
+
+def meta_test(config: MetaTestConfig) -> list[pathlib.Path]:
+    """Tests one checkpoint of a run and writes the results into the run folder.
+
+    Returns:
+        The files written.
+
+    Raises:
+        InputError: If the data, the checkpoint or the settings do not fit.
+    """
+    windows = plan_test_windows(config.test_list.episode, config.self_training, config.protocol)
+    learner = restore_learner(config)
+    lists = open_lists(config.test_list)
+
+    @tf.function
+    def run(episode: Episode) -> EpisodeResult:
+        return run_episode(learner, episode, windows, config.self_training)
+
+    episodes = stream_episodes(
+        lists, PROTOCOL_ARRANGEMENTS[config.protocol], range(len(lists)), config.model.image_size
+    )
+    results = []
+    with Progress("meta-test", len(lists), print_every=max(1, len(lists) // 20)) as progress:
+        for episode in episodes:
+            result = EpisodeResult(*(value.numpy() for value in run(episode)))
+            results.append(result)
+            progress.advance(**running_figures(results))
+    curves = {name: np.stack([getattr(r, name) for r in results]) for name in result._fields}
+    summary = summarize(config, curves)
+    print_table([summary])
+    return write_results(summary, pathlib.Path(config.run_folder))
+
+
+def running_figures(results: list[EpisodeResult]) -> dict[str, float]:
+    """Returns the mean accuracies so far."""
+    return {
+        "support_only": float(np.mean([result.baseline[-1] for result in results])),
+        "accuracy": float(np.mean([result.final[-1] for result in results])),
+    }
+
+
+def restore_learner(config: MetaTestConfig) -> Learner:
+    """Returns the learner of the checkpoint that `config.test_iter` names.
+
+    With "0" that is the pre-trained backbone with fresh classifier and soft weighting
+    network, as in the original program.
+    """
+    keras.utils.set_random_seed(config.test_list.seed)
+    learner = Learner(config.model, config.test_list.episode.way)
+    if config.test_iter == "0":
+        pretrained = pathlib.Path(config.pretrained_path)
+        check_model(pretrained.parent, config.model)
+        restore_parts(pretrained, model=tf.train.Checkpoint(backbone=learner.backbone))
+        return learner
+    folder = pathlib.Path(config.run_folder)
+    check_model(folder, config.model)
+    restore_parts(find_checkpoint(folder, config.test_iter), learner=learner)
+    return learner

@@ -1,0 +1,168 @@
+"""Results as files, as one printed table and as a plot."""
+
+import csv
+import io
+import math
+import pathlib
+import sys
+
+from lst_tf2.errors import MissingInputError, exit_on_input_error
+from lst_tf2.files import read_json, write_bytes, write_json
+
+PERCENT = 100.0
+
+
+def setting_name(summary: dict) -> str:
+    """Returns the part of the file names that tells one meta-test of a run from another."""
+    return (
+        f"{summary['way']}way_{summary['shot']}shot_{len(summary['per_stage'])}stages"
+        f"_{summary['num_distractor_classes']}distractors_{summary['protocol']}"
+        f"_{summary['test_iter']}"
+    )
+
+
+def write_results(summary: dict, folder: pathlib.Path) -> list[pathlib.Path]:
+    """Writes `results_<setting>` as JSON, CSV and PNG; returns the paths."""
+    paths = [
+        folder / f"results_{setting_name(summary)}.{suffix}" for suffix in ("json", "csv", "png")
+    ]
+    write_json(paths[0], summary)
+    write_bytes(paths[1], to_csv(summary).encode())
+    plot_stages([summary], paths[2])
+    return paths
+
+
+def to_csv(summary: dict) -> str:
+    """Returns the results as a header and one row; nested keys are joined by dots."""
+    row = {}
+    for key, value in summary.items():
+        if key in ("settings", "per_step"):
+            continue
+        entries = value if isinstance(value, list) else [value]
+        for number, entry in enumerate(entries, start=1):
+            prefix = f"{key}.{number}" if isinstance(value, list) else key
+            fields = entry if isinstance(entry, dict) else {"": entry}
+            row |= {f"{prefix}.{name}".rstrip("."): field for name, field in fields.items()}
+    file = io.StringIO()
+    writer = csv.DictWriter(file, row, lineterminator="\n")
+    writer.writeheader()
+    writer.writerow(row)
+    return file.getvalue()
+
+
+def describe(figure: dict) -> str:
+    """Returns an accuracy with its interval in percent."""
+    if math.isnan(figure["mean"]):
+        return "none"
+    return f"{PERCENT * figure['mean']:.1f} ± {PERCENT * figure['ci95']:.1f}"
+
+
+def signed(figure: dict) -> str:
+    """Returns a difference with its interval in percentage points."""
+    return f"{PERCENT * figure['mean']:+.1f} ± {PERCENT * figure['ci95']:.1f}"
+
+
+def title_of(summary: dict) -> str:
+    """Returns a column's title."""
+    count = summary["num_distractor_classes"]
+    return f"{count} distractor classes" if count else "no distractors"
+
+
+def table_rows(summaries: list[dict]) -> list[list[str]]:
+    """Returns the table of some meta-tests, one column each, accuracies in percent."""
+    stages = [len(summary["per_stage"]) for summary in summaries]
+    return [
+        [f"{s['way']}-way {s['shot']}-shot, %" for s in summaries[:1]]
+        + [title_of(summary) for summary in summaries],
+        ["support only"] + [describe(s["baseline"]) for s in summaries],
+        ["LST, first stage"] + [describe(s["per_stage"][0]) for s in summaries],
+        [f"LST, last stage ({max(stages)})"] + [describe(s["last_step"]) for s in summaries],
+        ["LST, best step (as the paper reports)"] + [describe(s["best_step"]) for s in summaries],
+        ["paired gain, first stage"] + [signed(s["first_stage_gain"]) for s in summaries],
+        ["paired gain, last stage"] + [signed(s["gain"]) for s in summaries],
+        ["right pseudo labels, first stage"]
+        + [describe(s["pseudo_label_accuracy"][0]) for s in summaries],
+        ["right pseudo labels, last stage"]
+        + [describe(s["pseudo_label_accuracy"][-1]) for s in summaries],
+    ]
+
+
+def print_table(summaries: list[dict]) -> None:
+    """Prints the table of some meta-tests of one run."""
+    rows = table_rows(summaries)
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    for row in rows:
+        first, *others = (text.ljust(width) for text, width in zip(row, widths, strict=True))
+        print("  ".join([first, *others]).rstrip())
+    episodes = sorted({summary["episodes"] for summary in summaries})
+    print(f"mean ± 95 % interval over {', '.join(map(str, episodes))} episodes")
+
+
+def plot_stages(summaries: list[dict], path: pathlib.Path) -> None:
+    """Draws accuracy over stages with 95 % intervals, one panel for each meta-test."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, panels = pyplot.subplots(
+        1, len(summaries), figsize=(5.5 * len(summaries), 4), squeeze=False, sharey=True
+    )
+    for panel, summary in zip(panels[0], summaries, strict=True):
+        _plot_panel(panel, summary)
+    panels[0][0].set_ylabel("accuracy, %")
+    panels[0][0].legend(loc="best")
+    figure.tight_layout()
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=120, metadata={"Software": None})
+    pyplot.close(figure)
+    write_bytes(path, buffer.getvalue())
+
+
+def _plot_panel(panel, summary: dict) -> None:
+    stages = range(1, len(summary["per_stage"]) + 1)
+    # Colours of Okabe and Ito, told apart by colour-blind readers; markers differ too.
+    for key, label, color, marker in (
+        ("per_stage", "LST on queries", "#0072B2", "o"),
+        ("pseudo_label_accuracy", "pseudo labels of the stage", "#E69F00", "s"),
+    ):
+        means = [PERCENT * figure["mean"] for figure in summary[key]]
+        errors = [PERCENT * figure["ci95"] for figure in summary[key]]
+        panel.errorbar(stages, means, errors, label=label, color=color, marker=marker, capsize=3)
+    mean, half = (PERCENT * summary["baseline"][key] for key in ("mean", "ci95"))
+    panel.axhline(mean, color="#555555", linestyle="--", label="support only")
+    panel.axhspan(mean - half, mean + half, color="#555555", alpha=0.15)
+    panel.set_xticks(list(stages))
+    panel.set_xlabel("self-training stage")
+    panel.set_title(f"{summary['way']}-way {summary['shot']}-shot, {title_of(summary)}")
+
+
+def report(folder: pathlib.Path) -> pathlib.Path:
+    """Prints one table of all results of a run and draws them; returns the plot's path.
+
+    Raises:
+        MissingInputError: If the run has none.
+    """
+    paths = sorted(folder.glob("results_*.json"))
+    if not paths:
+        raise MissingInputError(
+            f"Expected results_*.json in {folder}, found none; run `python test.py` first."
+        )
+    summaries = [read_json(path) for path in paths]
+    summaries.sort(key=lambda summary: summary["num_distractor_classes"])
+    print_table(summaries)
+    plot_stages(summaries, folder / "stages.png")
+    return folder / "stages.png"
+
+
+def main() -> None:
+    """Runs `python -m lst_tf2.evaluation.report <run folder>`."""
+    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
+        sys.exit("usage: python -m lst_tf2.evaluation.report <run folder>")
+    with exit_on_input_error():
+        path = report(pathlib.Path(sys.argv[1]))
+        print(f"Plot: {path}\nNext: tensorboard --logdir {sys.argv[1]}")
+
+
+if __name__ == "__main__":
+    main()

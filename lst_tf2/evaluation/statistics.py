@@ -1,0 +1,61 @@
+"""Means with 95 % intervals over episodes, and what a meta-test reports."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from lst_tf2.config import MetaTestConfig
+
+# Two-sided 95 % of the normal distribution.
+Z95 = 1.96
+
+
+def estimate(values: np.ndarray) -> dict[str, float]:
+    """Returns mean and half-width of its 95 % interval over the first axis.
+
+    Args:
+        values: `[E]`, one value for each episode; NaN where an episode has none.
+
+    Returns:
+        `mean` and `ci95`, 1.96 times the population's standard deviation over the root
+        of the number of episodes, as in arXiv:1906.00562; NaN without any value.
+    """
+    present = np.asarray(values, np.float64)
+    present = present[~np.isnan(present)]
+    if present.size == 0:
+        return {"mean": float("nan"), "ci95": float("nan")}
+    half_width = Z95 * present.std() / np.sqrt(present.size)
+    return {"mean": float(present.mean()), "ci95": float(half_width)}
+
+
+def summarize(config: MetaTestConfig, curves: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Returns the results of a meta-test, accuracies in 0..1.
+
+    Args:
+        config: Its settings.
+        curves: `baseline` `[E, steps]`, `final` `[E, steps]`, `stages`
+            `[E, stages, steps]` and `pseudo_labels` `[E, stages]`, one row an episode.
+    """
+    lists, episode = config.test_list, config.test_list.episode
+    baseline, final = curves["baseline"], curves["final"]
+    best = int(final.mean(axis=0).argmax())
+    return {
+        "way": episode.way,
+        "shot": episode.shot,
+        "queries_per_class": episode.queries_per_class,
+        "episodes": len(final),
+        "protocol": config.protocol,
+        "num_distractor_classes": episode.num_distractor_classes,
+        "seed": lists.seed,
+        "test_iter": config.test_iter,
+        "baseline": estimate(baseline[:, -1]),
+        "last_step": estimate(final[:, -1]),
+        "best_step": {**estimate(final[:, best]), "step": best + 1},
+        "per_stage": [estimate(stage) for stage in curves["stages"][:, :, -1].T],
+        "gain": estimate(final[:, -1] - baseline[:, -1]),
+        "first_stage_gain": estimate(curves["stages"][:, 0, -1] - baseline[:, -1]),
+        "pseudo_label_accuracy": [estimate(stage) for stage in curves["pseudo_labels"].T],
+        "per_step": [estimate(step) for step in final.T],
+        "settings": dataclasses.asdict(config) | {"run_folder": ""},
+    }
