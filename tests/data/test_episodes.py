@@ -1,0 +1,148 @@
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from lst_tf2.config import EpisodeConfig, ListConfig
+from lst_tf2.data import episodes
+from lst_tf2.data.layout import scan_split
+from lst_tf2.errors import InputError, MissingInputError
+from tests.small_data import write_data_set
+
+EPISODE = EpisodeConfig(
+    way=3, shot=2, queries_per_class=3, unlabeled_per_class=4, num_distractor_classes=2
+)
+
+
+@pytest.fixture(name="folder")
+def fixture_folder(tmp_path):
+    return write_data_set(tmp_path / "letters", classes_per_split=6, images_per_pool=8)
+
+
+def config_of(folder, episode=EPISODE, num_episodes=20, seed=0, split="test"):
+    return ListConfig(str(folder), split, episode, num_episodes, seed)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("way", "shot"), [(2, 1), (4, 1), (4, 5)])
+def test_sets_are_balanced_and_disjoint(folder, way, shot, seed):
+    episode = dataclasses.replace(EPISODE, way=way, shot=shot)
+    lists = episodes.sample_lists(scan_split(folder, "test"), config_of(folder, episode, seed=seed))
+    for index in range(len(lists)):
+        labeled, unlabeled = lists.labeled_paths(index), lists.unlabeled_paths(index)
+        distractors = lists.distractor_paths(index)
+        assert [len(paths) for paths in labeled] == [shot + 3] * way
+        assert [len(paths) for paths in unlabeled] == [4] * way
+        assert [len(paths) for paths in distractors] == [4] * 2
+        everything = [p for group in labeled + unlabeled + distractors for p in group]
+        assert len(set(everything)) == len(everything)
+        classes = [*lists.classes[index], *lists.distractor_classes[index]]
+        assert len(set(classes)) == way + 2
+
+
+def test_every_image_is_as_likely(folder):
+    lists = episodes.sample_lists(scan_split(folder, "test"), config_of(folder, num_episodes=3000))
+    counts = np.bincount(lists.labeled.ravel(), minlength=8)
+    expected = counts.sum() / 8
+    # Five standard deviations of a binomial count.
+    assert np.abs(counts - expected).max() < 5 * np.sqrt(expected)
+    class_counts = np.bincount(lists.classes.ravel(), minlength=6)
+    assert np.abs(class_counts - class_counts.mean()).max() < 5 * np.sqrt(class_counts.mean())
+
+
+def test_episode_is_the_same_in_a_longer_list_and_without_distractors(folder):
+    catalogue = scan_split(folder, "test")
+    longer = episodes.sample_lists(catalogue, config_of(folder, num_episodes=1100))
+    shorter = episodes.sample_lists(catalogue, config_of(folder, num_episodes=1030))
+    plain = dataclasses.replace(EPISODE, num_distractor_classes=0)
+    without = episodes.sample_lists(catalogue, config_of(folder, plain, num_episodes=1030))
+    for name in ("classes", "labeled", "unlabeled"):
+        np.testing.assert_array_equal(getattr(longer, name)[:1030], getattr(shorter, name))
+        np.testing.assert_array_equal(getattr(longer, name)[:1030], getattr(without, name))
+
+
+def test_seed_and_split_change_the_episodes(folder):
+    first = episodes.sample_lists(scan_split(folder, "test"), config_of(folder))
+    seeded = episodes.sample_lists(scan_split(folder, "test"), config_of(folder, seed=1))
+    val = episodes.sample_lists(scan_split(folder, "val"), config_of(folder, split="val"))
+    assert not np.array_equal(first.labeled, seeded.labeled)
+    assert not np.array_equal(first.labeled, val.labeled)
+
+
+def test_lists_survive_storing(folder):
+    drawn = episodes.open_lists(config_of(folder))
+    loaded = episodes.open_lists(config_of(folder))
+    for name in episodes.ARRAY_NAMES:
+        np.testing.assert_array_equal(getattr(drawn, name), getattr(loaded, name))
+    assert isinstance(loaded.labeled, np.memmap)
+
+
+def test_lists_are_compact(folder):
+    episode = EpisodeConfig(way=5, shot=1, queries_per_class=5, unlabeled_per_class=5)
+    lists = episodes.sample_lists(scan_split(folder, "train"), config_of(folder, episode, 2000))
+    stored = sum(getattr(lists, name).nbytes for name in episodes.ARRAY_NAMES)
+    assert stored == 2000 * 2 * (5 + 5 * 6 + 5 * 5)
+
+
+def test_removed_image_is_named(folder):
+    episodes.open_lists(config_of(folder))
+    removed = sorted((folder / "labeled_test").rglob("*.png"))[3]
+    removed.unlink()
+    with pytest.raises(InputError, match=f"1 missing and 0 new .first: .*{removed.name}"):
+        episodes.open_lists(config_of(folder))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda d: (d / "labeled.npy").write_bytes(b"\x93NUMPY"), "Expected an array in"),
+        (lambda d: (d / "labeled.npy").unlink(), "Expected an array in"),
+        (
+            lambda d: np.save(d / "classes.npy", np.zeros([2, 3], np.uint16)),
+            "received uint16 .2, 3",
+        ),
+        (lambda d: np.save(d / "classes.npy", np.full([20, 3], 99, np.uint16)), "larger ones"),
+        (lambda d: (d / "list.json").write_text("{"), "Expected JSON"),
+        (lambda d: (d / "list.json").write_text(json.dumps({"settings": 1})), "Expected lists"),
+        (lambda d: (d / "files.txt").unlink(), "Expected file names"),
+    ],
+)
+def test_damaged_lists_are_refused(folder, damage, message):
+    config = config_of(folder)
+    episodes.open_lists(config)
+    damage(episodes.list_folder(config))
+    with pytest.raises(InputError, match=message):
+        episodes.open_lists(config)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"way": 5}, "at most 6 classes.*received way_num=5 and 2 distractor"),
+        ({"shot": 6}, "Expected 9 to 65535 images in .*labeled_test/.*received 8"),
+        ({"unlabeled_per_class": 9}, "Expected 9 to .*unlabeled_test/.*--nb_ul_samples"),
+    ],
+)
+def test_too_little_data_is_refused(folder, change, message):
+    with pytest.raises(InputError, match=message):
+        episodes.open_lists(config_of(folder, dataclasses.replace(EPISODE, **change)))
+    assert not (folder / "episode_lists").exists()
+
+
+def test_missing_folders_are_named(folder, tmp_path):
+    with pytest.raises(MissingInputError, match="nowhere, found no folder"):
+        scan_split(tmp_path / "nowhere", "train")
+    with pytest.raises(MissingInputError, match=r"python -m lst_tf2.data.glyphs"):
+        scan_split(tmp_path / "glyphs", "train")
+    class_folder = next((folder / "labeled_val").iterdir())
+    shutil.rmtree(class_folder)
+    with pytest.raises(MissingInputError, match=f"class folder .*{class_folder.name}"):
+        scan_split(folder, "val")
+    class_folder.mkdir()
+    with pytest.raises(MissingInputError, match="Expected images .*found none"):
+        scan_split(folder, "val")
+    shutil.rmtree(folder / "labeled_val")
+    with pytest.raises(MissingInputError, match="labeled_val, found no such folder"):
+        scan_split(folder, "val")
