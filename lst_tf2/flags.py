@@ -276,7 +276,7 @@ def _run_folder(values: flags.FlagValues) -> str:
 
 
 def _pretrained_path(values: flags.FlagValues) -> str:
-    name = f"step_{values.pretrain_iterations}"
+    name = f"step_{values.pretrain_iterations}.npz"
     return os.path.join(values.pretrain_w_path, values.dataset, name)
 
 

@@ -13,10 +13,10 @@ from lst_tf2.data.pipeline import stream_episodes
 from lst_tf2.evaluation.episode import EpisodeResult, plan_test_windows, run_episode
 from lst_tf2.evaluation.report import print_table, write_results
 from lst_tf2.evaluation.statistics import summarize
-from lst_tf2.models.learner import Learner
+from lst_tf2.models.learner import Learner, name_parts
 from lst_tf2.progress import Progress
 from lst_tf2.structures import Episode
-from lst_tf2.weights.checkpoints import find_checkpoint, restore_parts
+from lst_tf2.weights.checkpoints import find_checkpoint, restore
 from lst_tf2.weights.run_folder import check_model
 
 
@@ -71,9 +71,9 @@ def restore_learner(config: MetaTestConfig) -> Learner:
     if config.test_iter == "0":
         pretrained = pathlib.Path(config.pretrained_path)
         check_model(pretrained.parent, config.model)
-        restore_parts(pretrained, model=tf.train.Checkpoint(backbone=learner.backbone))
+        restore(pretrained, name_parts(backbone=learner.backbone))
         return learner
     folder = pathlib.Path(config.run_folder)
     check_model(folder, config.model)
-    restore_parts(find_checkpoint(folder, config.test_iter), learner=learner)
+    restore(find_checkpoint(folder, config.test_iter), learner.named_variables())
     return learner

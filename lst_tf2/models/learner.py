@@ -31,6 +31,10 @@ class LinearHead(keras.layers.Layer):
             name="bias", shape=(num_classes,), initializer="zeros", trainable=True
         )
 
+    def named_variables(self) -> dict:
+        """Returns all variables by names that do not depend on Keras."""
+        return {"kernel": self.kernel, "bias": self.bias}
+
     def read(self) -> Classifier:
         """Returns the present values as tensors."""
         return Classifier(tf.convert_to_tensor(self.kernel), tf.convert_to_tensor(self.bias))
@@ -41,6 +45,15 @@ class LinearHead(keras.layers.Layer):
         return embeddings @ kernel + bias
 
 
+def name_parts(**parts) -> dict:
+    """Returns the named variables of all `parts`, each name led by its part's."""
+    return {
+        f"{part}/{name}": variable
+        for part, model in parts.items()
+        for name, variable in model.named_variables().items()
+    }
+
+
 class PretrainModel(keras.Model):
     """Classifies images into all base classes; only its backbone is used afterwards."""
 
@@ -48,6 +61,10 @@ class PretrainModel(keras.Model):
         super().__init__(**kwargs)
         self.backbone = ResNet12(config, name="backbone")
         self.head = LinearHead(config.embedding_width, num_classes, name="head")
+
+    def named_variables(self) -> dict:
+        """Returns all variables by names that do not depend on Keras."""
+        return name_parts(backbone=self.backbone, head=self.head)
 
     @property
     def learned_variables(self) -> list:
@@ -71,6 +88,12 @@ class Learner(keras.Model):
         self.classifier = LinearHead(config.embedding_width, way, name="classifier")
         self.soft_weighting = SoftWeightingNetwork(config, name="soft_weighting")
 
+    def named_variables(self) -> dict:
+        """Returns all variables by names that do not depend on Keras."""
+        return name_parts(
+            backbone=self.backbone, classifier=self.classifier, soft_weighting=self.soft_weighting
+        )
+
     @property
     def meta_variables(self) -> list:
         """What the query loss after fine-tuning trains, in a fixed order."""
@@ -80,7 +103,7 @@ class Learner(keras.Model):
     @property
     def swn_variables(self) -> list:
         """What the query loss after re-training trains, in a fixed order."""
-        return list(self.soft_weighting.trainable_variables)
+        return list(self.soft_weighting.named_variables().values())
 
     def embed(self, images: tf.Tensor) -> Features:
         """Returns the features of a batch that shares its normalization statistics.

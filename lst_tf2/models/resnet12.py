@@ -54,6 +54,16 @@ class ResNet12(keras.Model):
         """The 3x3 convolutions, from the image upwards."""
         return [conv for block in self.blocks for conv in block.convs]
 
+    def named_variables(self) -> dict:
+        """Returns all variables by names that do not depend on Keras."""
+        names = {}
+        for b, block in enumerate(self.blocks, start=1):
+            names[f"block{b}/shortcut"] = block.shortcut
+            for i, conv in enumerate(block.convs, start=1):
+                for part in ("kernel", "scale", "shift"):
+                    names[f"block{b}/conv{i}/{part}"] = getattr(conv, part)
+        return names
+
     @property
     def kernels(self) -> list:
         """Variables that pre-training learns and meta-training freezes."""

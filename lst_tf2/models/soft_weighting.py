@@ -37,6 +37,12 @@ class SoftWeightingNetwork(keras.Model):
         initializer = "zeros" if len(shape) == 1 else "glorot_uniform"
         return self.add_weight(name=name, shape=shape, initializer=initializer, trainable=True)
 
+    def named_variables(self) -> dict:
+        """Returns all variables by names that do not depend on Keras."""
+        layers = ("conv1", "conv2", "dense1", "dense2")
+        names = (f"{layer}_{part}" for layer in layers for part in ("kernel", "bias"))
+        return {name: getattr(self, name) for name in names}
+
     def call(self, prototypes: tf.Tensor, unlabeled_maps: tf.Tensor) -> tf.Tensor:
         """Returns the scores of every unlabeled example for every class.
 

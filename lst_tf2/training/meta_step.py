@@ -10,6 +10,7 @@ from lst_tf2.config import AdaptationConfig, OptimizerConfig
 from lst_tf2.models.learner import Learner
 from lst_tf2.structures import Episode, Examples, Features
 from lst_tf2.training.optimizers import build_adam
+from lst_tf2.weights.checkpoints import optimizer_variables
 
 
 class Context(NamedTuple):
@@ -86,6 +87,14 @@ class MetaTrainer:
         self.swn_optimizer = build_adam(swn_optimizer, learner.swn_variables)
         self.train_step = tf.function(self._train_step)
         self.validate_step = tf.function(self._validate_step)
+
+    def named_variables(self) -> dict:
+        """Returns the state of the run by names: all weights and both optimizers."""
+        return (
+            self.learner.named_variables()
+            | optimizer_variables("meta_optimizer", self.meta_optimizer)
+            | optimizer_variables("swn_optimizer", self.swn_optimizer)
+        )
 
     def gradients(self, meta_batch: Episode) -> tuple[dict, list, list]:
         """Returns the mean scalars and both sets of gradients at the present point.

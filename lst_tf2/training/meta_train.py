@@ -11,12 +11,12 @@ from lst_tf2.config import MetaTrainConfig
 from lst_tf2.data.arrangement import arrange_for_training
 from lst_tf2.data.episodes import EpisodeLists, open_lists
 from lst_tf2.data.pipeline import stream_episodes, stream_meta_batches
-from lst_tf2.models.learner import Learner
+from lst_tf2.models.learner import Learner, name_parts
 from lst_tf2.progress import Progress
 from lst_tf2.training.loop import Every, run_steps
 from lst_tf2.training.meta_step import MetaTrainer
 from lst_tf2.training.summaries import Summaries
-from lst_tf2.weights.checkpoints import CheckpointStore, restore_parts
+from lst_tf2.weights.checkpoints import CheckpointStore, restore
 from lst_tf2.weights.run_folder import check_model, claim
 
 
@@ -33,16 +33,11 @@ def meta_train(config: MetaTrainConfig, *, overwrite: bool = False) -> str:
     train_lists, val_lists = open_lists(config.train_list), open_lists(config.val_list)
     trainer = build_trainer(config)
     folder = claim(config.run_folder, config, overwrite=overwrite)
-    store = CheckpointStore(
-        folder,
-        learner=trainer.learner,
-        meta_optimizer=trainer.meta_optimizer,
-        swn_optimizer=trainer.swn_optimizer,
-    )
+    store = CheckpointStore(folder, trainer.named_variables())
     steps = range(store.restore_newest(), config.loop.num_steps)
     if steps:
         MetaTraining(config, trainer, store, val_lists).run(train_lists, steps)
-    return f"Meta-trained learner: {folder / f'step_{max(steps.start, steps.stop)}'}"
+    return f"Meta-trained learner: {folder / f'step_{max(steps.start, steps.stop)}.npz'}"
 
 
 def build_trainer(config: MetaTrainConfig) -> MetaTrainer:
@@ -51,7 +46,7 @@ def build_trainer(config: MetaTrainConfig) -> MetaTrainer:
     pretrained = pathlib.Path(config.pretrained_path)
     check_model(pretrained.parent, config.model)
     learner = Learner(config.model, config.train_list.episode.way)
-    restore_parts(pretrained, model=tf.train.Checkpoint(backbone=learner.backbone))
+    restore(pretrained, name_parts(backbone=learner.backbone))
     return MetaTrainer(learner, config.adaptation, config.optimizer, config.swn_optimizer)
 
 

@@ -11,7 +11,7 @@ from lst_tf2.progress import Progress
 from lst_tf2.training.loop import Every, run_steps
 from lst_tf2.training.optimizers import build_adam
 from lst_tf2.training.summaries import Summaries
-from lst_tf2.weights.checkpoints import CheckpointStore
+from lst_tf2.weights.checkpoints import CheckpointStore, optimizer_variables
 from lst_tf2.weights.run_folder import claim
 
 
@@ -24,6 +24,10 @@ class Pretrainer:
         self.model = PretrainModel(config.model, config.num_classes)
         self.optimizer = build_adam(config.optimizer, self.model.learned_variables)
         self.train_step = tf.function(self._train_step)
+
+    def named_variables(self) -> dict:
+        """Returns the state of the run by names."""
+        return self.model.named_variables() | optimizer_variables("optimizer", self.optimizer)
 
     def _train_step(self, step: tf.Tensor, batch: ImageBatch) -> dict[str, tf.Tensor]:
         # Blocks add their number to the second half, hence the distance.
@@ -59,11 +63,11 @@ def pretrain(config: PretrainConfig, *, overwrite: bool = False) -> str:
     )
     folder = claim(config.run_folder, config, overwrite=overwrite)
     trainer = Pretrainer(config)
-    store = CheckpointStore(folder, model=trainer.model, optimizer=trainer.optimizer)
+    store = CheckpointStore(folder, trainer.named_variables())
     steps = range(store.restore_newest(), config.loop.num_steps)
     if steps:
         _run(trainer, catalogue, store, steps)
-    return f"Pre-trained backbone: {folder / f'step_{max(steps.start, steps.stop)}'}"
+    return f"Pre-trained backbone: {folder / f'step_{max(steps.start, steps.stop)}.npz'}"
 
 
 def _run(trainer: Pretrainer, catalogue, store: CheckpointStore, steps: range) -> None:

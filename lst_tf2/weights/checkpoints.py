@@ -1,34 +1,51 @@
-"""Our checkpoints: `tf.train.Checkpoint` files, one for each saved step."""
+"""Our checkpoints: one `.npz` file for each saved step, one named array a variable.
 
+Names are explicit and checked strictly, and NumPy alone reads the files.
+`tf.train.Checkpoint` would follow the objects instead; it silently passes over layers
+that a Keras 3 model keeps in a list.
+"""
+
+import io
 import pathlib
 import re
+import zipfile
+import zlib
 from typing import Any
 
-import tensorflow as tf
+import numpy as np
 
 from lst_tf2.errors import InputError, MissingInputError
-from lst_tf2.files import read_json, write_json
+from lst_tf2.files import read_json, write_bytes, write_json
 
-STEP_NAME = re.compile(r"step_(\d+)\.index")
+STEP_NAME = re.compile(r"step_(\d+)\.npz")
+READ_ERRORS = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error)
+
+
+def optimizer_variables(name: str, optimizer: Any) -> dict[str, Any]:
+    """Returns the state of a Keras optimizer by names.
+
+    The slots are named by position, in the order of the variables that the optimizer was
+    built with; Keras numbers its own names anew in every process.
+    """
+    return {f"{name}/{i}": variable for i, variable in enumerate(optimizer.variables)}
 
 
 class CheckpointStore:
-    """Saves and restores the state of a run, in `<run folder>/step_<n>` and `best`."""
+    """Saves and restores the state of a run, in `<run folder>/step_<n>.npz` and `best.npz`."""
 
-    def __init__(self, folder: pathlib.Path, **trackables: Any):
-        self.folder = folder
-        self.checkpoint = tf.train.Checkpoint(**trackables)
+    def __init__(self, folder: pathlib.Path, variables: dict[str, Any]):
+        self.folder, self.variables = folder, variables
 
     def save(self, step: int) -> None:
         """Writes the state after `step` steps."""
-        self.checkpoint.write(str(self.folder / f"step_{step}"))
+        self._write(self.folder / f"step_{step}.npz")
 
     def save_if_best(self, step: int, accuracy: float) -> bool:
         """Writes the state as `best` if no earlier one had that accuracy; says whether."""
         record = self.folder / "best.json"
         if record.exists() and read_json(record)["val_accuracy"] >= accuracy:
             return False
-        self.checkpoint.write(str(self.folder / "best"))
+        self._write(self.folder / "best.npz")
         write_json(record, {"step": step, "val_accuracy": accuracy})
         return True
 
@@ -37,14 +54,18 @@ class CheckpointStore:
         steps = saved_steps(self.folder)
         if not steps:
             return 0
-        restored = self.checkpoint.read(str(self.folder / f"step_{steps[-1]}"))
-        restored.assert_existing_objects_matched()
+        restore(self.folder / f"step_{steps[-1]}.npz", self.variables, only_these=True)
         return steps[-1]
+
+    def _write(self, path: pathlib.Path) -> None:
+        buffer = io.BytesIO()
+        np.savez(buffer, **{name: variable.numpy() for name, variable in self.variables.items()})
+        write_bytes(path, buffer.getvalue())
 
 
 def saved_steps(folder: pathlib.Path) -> list[int]:
     """Returns the saved steps of a run, ascending."""
-    matches = (STEP_NAME.fullmatch(path.name) for path in folder.glob("step_*.index"))
+    matches = (STEP_NAME.fullmatch(path.name) for path in folder.glob("step_*.npz"))
     return sorted(int(match[1]) for match in matches if match)
 
 
@@ -60,44 +81,69 @@ def find_checkpoint(folder: pathlib.Path, test_iter: str) -> pathlib.Path:
         MissingInputError: If there is no such checkpoint; names those that there are.
     """
     steps = saved_steps(folder)
-    if test_iter == "last" and steps:
-        name = f"step_{steps[-1]}"
-    elif test_iter.isdecimal():
-        name = f"step_{int(test_iter)}"
-    elif test_iter in ("best", "last"):
-        name = test_iter
-    else:
+    if not (test_iter.isdecimal() or test_iter in ("best", "last")):
         raise InputError(
             f"Expected --test_iter to be a number, `best` or `last`, received {test_iter!r}."
         )
-    if not (folder / f"{name}.index").exists():
-        known = ", ".join(map(str, steps)) or "none"
+    step = steps[-1] if test_iter == "last" and steps else test_iter
+    path = folder / ("best.npz" if test_iter == "best" else f"step_{step}.npz")
+    if not path.exists():
         raise MissingInputError(
-            f"Expected a checkpoint {folder / name} for --test_iter={test_iter}, found none "
-            f"(saved steps: {known}); pass one of these, or train on with `python train.py`."
+            f"Expected a checkpoint {path} for --test_iter={test_iter}, found none (saved steps: "
+            f"{', '.join(map(str, steps)) or 'none'}); pass one of these, or train on with "
+            "`python train.py`."
         )
-    return folder / name
+    return path
 
 
-def restore_parts(path: pathlib.Path, **parts: Any) -> None:
-    """Restores some parts of a checkpoint, each whole.
+def read_arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
+    """Returns the arrays of a checkpoint by name.
 
     Raises:
         MissingInputError: If there is no checkpoint at `path`.
-        InputError: If it lacks a variable of these parts, or has one of another shape.
+        InputError: If it is damaged or no checkpoint.
     """
-    if not path.with_name(path.name + ".index").exists():
-        known = ", ".join(map(str, saved_steps(path.parent))) or "none"
-        raise MissingInputError(
-            f"Expected a checkpoint at {path}, found none (saved steps there: {known}); "
-            "pre-train with `python train.py --phase=pre`, or mend --pretrain_w_path or "
-            "--pretrain_iterations."
-        )
     try:
-        restored = tf.train.Checkpoint(**parts).read(str(path))
-        restored.expect_partial().assert_existing_objects_matched()
-    except (AssertionError, ValueError, tf.errors.OpError) as error:
-        raise InputError(
-            f"Expected {', '.join(parts)} of this model in {path}, received another or a damaged "
-            f"one ({str(error).splitlines()[0]}); pass the settings it was trained with."
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except FileNotFoundError:
+        raise MissingInputError(
+            f"Expected a checkpoint at {path}, found none (saved steps there: "
+            f"{', '.join(map(str, saved_steps(path.parent))) or 'none'}); train it first, or mend "
+            "the flags that name it."
         ) from None
+    except READ_ERRORS as error:
+        raise InputError(
+            f"Expected a checkpoint in {path}, received a damaged file ({error}); remove it to go "
+            "on from an earlier one."
+        ) from None
+
+
+def restore(path: pathlib.Path, variables: dict[str, Any], *, only_these: bool = False) -> None:
+    """Assigns the arrays of a checkpoint to `variables` of the same names.
+
+    Args:
+        path: The checkpoint.
+        variables: What to restore, whole; nothing is assigned unless all of it fits.
+        only_these: Refuse a checkpoint that holds others besides.
+
+    Raises:
+        MissingInputError: If there is no checkpoint at `path`.
+        InputError: If it is damaged, or if a name or a shape does not fit; names them all.
+    """
+    arrays = read_arrays(path)
+    faults = [f"{name} is missing" for name in variables if name not in arrays]
+    if only_these:
+        faults += [f"{name} is unknown" for name in arrays if name not in variables]
+    faults += [
+        f"{name} has shape {arrays[name].shape}, not {tuple(variable.shape)}"
+        for name, variable in variables.items()
+        if name in arrays and arrays[name].shape != tuple(variable.shape)
+    ]
+    if faults:
+        raise InputError(
+            f"Expected the variables of this model in {path}, received another model's: "
+            f"{'; '.join(faults)}. Pass the settings that it was trained with."
+        )
+    for name, variable in variables.items():
+        variable.assign(arrays[name])
