@@ -7,6 +7,7 @@ from absl import app, logging
 from absl import flags as absl_flags
 
 from lst_tf2 import flags
+from lst_tf2.backend import require_tensorflow_backend
 from lst_tf2.config import MetaTestConfig, PretrainConfig
 from lst_tf2.errors import exit_on_input_error
 
@@ -35,6 +36,7 @@ def _run(body: Callable[[], None]) -> None:
         if len(arguments) > 1:
             raise app.UsageError(f"Expected flags only, received {arguments[1:]}.")
         with exit_on_input_error():
+            require_tensorflow_backend()
             body()
 
     app.run(main)

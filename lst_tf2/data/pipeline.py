@@ -9,6 +9,7 @@ import tensorflow as tf
 from lst_tf2.data.arrangement import Arrangement, EpisodeFiles, episode_files
 from lst_tf2.data.episodes import EpisodeLists
 from lst_tf2.data.layout import Catalogue, check_image
+from lst_tf2.errors import InputError
 from lst_tf2.structures import Episode
 
 
@@ -159,6 +160,18 @@ def _name_broken_images(dataset: tf.data.Dataset, paths_of_element: Callable, im
             return
         except tf.errors.OpError:
             for path in paths_of_element(number):
-                check_image(path, image_size)
+                _check_loads(path, image_size)
             raise  # Every image is sound: not the user's mistake.
         yield element
+
+
+def _check_loads(path: str, image_size: int) -> None:
+    """Raises `InputError` unless the image at `path` can be loaded, and says why not."""
+    check_image(path, image_size)
+    try:  # TensorFlow's decoders refuse some files that Pillow lets pass.
+        decode_images(tf.constant([path]), image_size)
+    except tf.errors.OpError:
+        raise InputError(
+            f"Expected an RGB image at {path}, received a file that can not be decoded; "
+            "save it anew or remove it."
+        ) from None

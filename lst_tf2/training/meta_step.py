@@ -121,12 +121,10 @@ class MetaTrainer:
         with tf.GradientTape(persistent=True) as tape:
             results, _ = query(self.learner, episode, context, self.adaptation)
         meta_gradients = tape.gradient(results.finetune_query_loss, self.learner.meta_variables)
-        # Without re-training the network has no part in the loss: zero, not None.
-        swn_gradients = tape.gradient(
-            results.retrain_query_loss,
-            self.learner.swn_variables,
-            unconnected_gradients=tf.UnconnectedGradients.ZERO,
-        )
+        swn_variables = self.learner.swn_variables
+        swn_gradients = tape.gradient(results.retrain_query_loss, swn_variables)
+        if self.adaptation.retrain_steps == 0:  # The network has no part in the loss.
+            swn_gradients = [tf.zeros(variable.shape) for variable in swn_variables]
         return summarize(results, context, episode), meta_gradients, swn_gradients
 
     def _train_step(self, meta_batch: Episode) -> dict[str, tf.Tensor]:

@@ -90,7 +90,7 @@ def test_removed_image_is_named(folder):
     episodes.open_lists(config_of(folder))
     removed = sorted((folder / "labeled_test").rglob("*.png"))[3]
     removed.unlink()
-    with pytest.raises(InputError, match=f"1 missing and 0 new .first: .*{removed.name}"):
+    with pytest.raises(InputError, match=rf"1 missing and 0 new \(first: .*{removed.name}"):
         episodes.open_lists(config_of(folder))
 
 
@@ -138,10 +138,10 @@ def test_missing_folders_are_named(folder, tmp_path):
         scan_split(tmp_path / "glyphs", "train")
     class_folder = next((folder / "labeled_val").iterdir())
     shutil.rmtree(class_folder)
-    with pytest.raises(MissingInputError, match=f"class folder .*{class_folder.name}"):
+    with pytest.raises(MissingInputError, match=rf"class folder .*{class_folder.name}"):
         scan_split(folder, "val")
     class_folder.mkdir()
-    with pytest.raises(MissingInputError, match="Expected images .*found none"):
+    with pytest.raises(MissingInputError, match=r"Expected images .*found none"):
         scan_split(folder, "val")
     shutil.rmtree(folder / "labeled_val")
     with pytest.raises(MissingInputError, match="labeled_val, found no such folder"):

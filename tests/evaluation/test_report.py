@@ -1,0 +1,82 @@
+import csv
+import json
+
+import pytest
+from PIL import Image
+
+from lst_tf2.errors import MissingInputError
+from lst_tf2.evaluation import report
+
+
+def figure(mean, ci95=0.01):
+    return {"mean": mean, "ci95": ci95}
+
+
+@pytest.fixture(name="summary")
+def fixture_summary():
+    return {
+        "way": 5,
+        "shot": 1,
+        "queries_per_class": 15,
+        "episodes": 100,
+        "protocol": "standard",
+        "num_distractor_classes": 0,
+        "seed": 0,
+        "test_iter": "last",
+        "baseline": figure(0.801),
+        "last_step": figure(0.9, 0.0123),
+        "best_step": {**figure(0.91), "step": 63},
+        "per_stage": [figure(0.85), figure(0.9)],
+        "gain": figure(0.099),
+        "first_stage_gain": figure(-0.049),
+        "pseudo_label_accuracy": [figure(float("nan")), figure(0.97)],
+        "per_step": [figure(0.9)] * 3,
+        "settings": {"way": 5},
+    }
+
+
+def test_files_hold_the_same_figures(summary, tmp_path):
+    json_path, csv_path, png_path = report.write_results(summary, tmp_path)
+    assert json_path.name == "results_5way_1shot_2stages_0distractors_standard_last.json"
+    stored = json.loads(json_path.read_text())
+    assert stored["best_step"] == summary["best_step"]
+    with csv_path.open() as file:
+        (row,) = csv.DictReader(file)
+    assert float(row["last_step.ci95"]) == 0.0123
+    assert float(row["per_stage.2.mean"]) == 0.9
+    assert row["protocol"] == "standard"
+    with Image.open(png_path) as image:
+        assert image.size[0] > 400
+
+
+def test_table_gives_percent_with_intervals(summary, capsys):
+    report.print_table([summary])
+    lines = capsys.readouterr().out.splitlines()
+    cells = {line.split("  ")[0]: line.split("  ")[-1].strip() for line in lines[:-1]}
+    assert cells["support only"] == "80.1 ± 1.0"
+    assert cells["LST, first stage"] == "85.0 ± 1.0"
+    assert cells["LST, last stage (2)"] == "90.0 ± 1.2"
+    assert cells["paired gain, first stage"] == "-4.9 ± 1.0"
+    assert cells["paired gain, last stage"] == "+9.9 ± 1.0"
+    assert cells["right pseudo labels, first stage"] == "none"
+    assert lines[-1] == "mean ± 95 % interval over 100 episodes"
+
+
+def test_report_joins_all_results_of_a_run(summary, tmp_path, capsys):
+    report.write_results(summary, tmp_path)
+    report.write_results(summary | {"num_distractor_classes": 3}, tmp_path)
+    path = report.report(tmp_path)
+    assert path == tmp_path / "stages.png"
+    header = capsys.readouterr().out.splitlines()[0]
+    assert header.index("no distractors") < header.index("3 distractor classes")
+
+
+def test_same_results_give_the_same_bytes(summary, tmp_path):
+    first, second = (report.write_results(summary, tmp_path / name) for name in "ab")
+    for left, right in zip(first, second, strict=True):
+        assert left.read_bytes() == right.read_bytes()
+
+
+def test_run_without_results_is_refused(tmp_path):
+    with pytest.raises(MissingInputError, match=r"found none; run `python test\.py` first"):
+        report.report(tmp_path)

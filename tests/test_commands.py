@@ -1,0 +1,251 @@
+"""The command line, each script through one real step in a folder of its own."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.small_data import write_data_set
+
+ROOT = pathlib.Path(__file__).parents[1]
+MODEL = ["--dataset=letters", "--img_size=16", "--filters=4,8", "--pretrain_iterations=2"]
+PRETRAIN = ["--phase=pre", "--pretrain_class_num=4", "--pretrain_batch_size=8", *MODEL]
+META = [
+    "--exp_name=small",
+    "--way_num=3",
+    "--nb_ul_samples=3",
+    "--metatrain_iterations=2",
+    "--meta_val_print_step=1",
+    "--meta_sum_step=1",
+    "--train_episode_num=6",
+    "--val_episode_num=2",
+    "--protocol=paper",
+    *MODEL,
+]
+TEST = [
+    "--exp_name=small",
+    "--way_num=3",
+    "--nb_ul_samples=3",
+    "--nums_in_folders=2",
+    "--hard_selection=2",
+    "--recurrent_stage_nums=2",
+    "--local_update_num=4",
+    "--re_train_epoch_num=2",
+    "--test_base_epoch_num=5",
+    "--test_episode_num=2",
+    *MODEL,
+]
+
+
+def run(script, *arguments, cwd):
+    """Runs a root script as a user would."""
+    env = os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    return subprocess.run(
+        [sys.executable, str(ROOT / script), *arguments],
+        cwd=cwd,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def assert_refused(result, *texts):
+    """One line on stderr that says `texts`, a nonzero status, no traceback."""
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    (line,) = [text for text in result.stderr.splitlines() if text.startswith("error: ")]
+    for text in texts:
+        assert text in line, line
+
+
+@pytest.fixture(scope="module", name="home")
+def fixture_home(tmp_path_factory):
+    """A folder in which all three commands ran once."""
+    home = tmp_path_factory.mktemp("home")
+    write_data_set(home / "data" / "letters", classes_per_split=4, images_per_pool=18)
+    for script, arguments in (("train.py", PRETRAIN), ("train.py", META)):
+        result = run(script, *arguments, cwd=home)
+        assert result.returncode == 0, result.stderr
+        assert "Next: python" in result.stdout
+        assert "tensorboard --logdir" in result.stdout
+    result = run("test.py", *TEST, "--test_iter=best", cwd=home)
+    assert result.returncode == 0, result.stderr
+    assert "paired gain, last stage" in result.stdout
+    return home
+
+
+def test_scripts_write_what_they_say(home):
+    names = {path.name for path in (home / "checkpoints" / "small").iterdir()}
+    results = "results_3way_1shot_2stages_0distractors_paper_best"
+    assert names == {
+        "config.json",
+        "logs",
+        "step_2.npz",
+        "best.npz",
+        "best.json",
+        *(f"{results}.{suffix}" for suffix in ("json", "csv", "png")),
+    }
+    summary = json.loads((home / "checkpoints" / "small" / f"{results}.json").read_text())
+    assert summary["episodes"] == 2
+    assert summary["queries_per_class"] == 1
+    assert len(summary["per_stage"]) == 2
+    assert len(summary["per_step"]) == 5
+
+
+def test_summaries_hold_scalars_histograms_text_and_hparams(home):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(home / "checkpoints" / "small" / "logs"))
+    events.Reload()
+    tags = set(events.Tags()["tensors"])
+    assert tags >= {
+        "train/retrain_query_loss",
+        "train/finetune_query_loss",
+        "train/accuracy",
+        "train/pseudo_label_accuracy",
+        "val/accuracy",
+        "val/finetune_query_loss",
+        "val/soft_weights",
+        "learning_rate/meta",
+        "learning_rate/swn",
+        "speed/episodes_per_second",
+        "settings",
+    }
+    assert [event.step for event in events.Tensors("train/accuracy")] == [1, 2]
+    assert "_hparams_/session_start_info" in events.summary_metadata
+
+
+def test_test_with_distractors_in_both_protocols(home):
+    for protocol, queries in (("paper", 1), ("standard", 15)):
+        result = run(
+            "test.py",
+            *TEST,
+            "--test_iter=last",
+            "--use_distractors",
+            "--num_dis=1",
+            f"--protocol={protocol}",
+            cwd=home,
+        )
+        assert result.returncode == 0, result.stderr
+        name = f"results_3way_1shot_2stages_1distractors_{protocol}_last.json"
+        summary = json.loads((home / "checkpoints" / "small" / name).read_text())
+        assert summary["queries_per_class"] == queries
+        assert summary["num_distractor_classes"] == 1
+
+
+def test_pretrained_weights_are_tested_as_iteration_0(home):
+    result = run("test.py", *TEST, "--test_iter=0", cwd=home)
+    assert result.returncode == 0, result.stderr
+
+
+def test_longer_run_goes_on_and_equals_one_never_stopped(home):
+    result = run("train.py", *META, "--metatrain_iterations=3", cwd=home)
+    assert result.returncode == 0, result.stderr
+    assert "meta-train 3/3" in result.stderr
+    assert "meta-train 1/3" not in result.stderr
+    run("train.py", *META, "--exp_name=whole", "--metatrain_iterations=3", cwd=home)
+    with (
+        np.load(home / "checkpoints" / "small" / "step_3.npz") as resumed,
+        np.load(home / "checkpoints" / "whole" / "step_3.npz") as whole,
+    ):
+        assert resumed.files == whole.files
+        for name in whole.files:
+            np.testing.assert_array_equal(resumed[name], whole[name], err_msg=name)
+
+
+def test_other_settings_need_overwrite(home):
+    result = run("train.py", *META, "--meta_lr=0.5", "--base_lr=0.1", cwd=home)
+    assert result.returncode == 1
+    assert "adaptation.inner_lr: 0.01 there, 0.1 now" in result.stderr
+    assert "optimizer.initial_lr: 0.001 there, 0.5 now" in result.stderr
+    assert "--overwrite" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments", "texts"),
+    [
+        ("train.py", [*META, "--dataset=nothing"], ["data/nothing", "found no folder"]),
+        ("train.py", [*META, "--way_num=9"], ["at most 4 classes", "way_num=9"]),
+        ("train.py", [*META, "--nb_ul_samples=99"], ["99 to 65535 images", "received 18"]),
+        ("train.py", [*META, "--exp_name=../x"], ["--exp_name", "without slashes"]),
+        ("train.py", [*META, "--pretrain_iterations=7"], ["step_7.npz", "saved steps there: 2"]),
+        ("train.py", [*META, "--filters=4,9"], ["filters", "pass the same --filters"]),
+        ("train.py", [*META, "--filters=4,x"], ["whole numbers"]),
+        ("train.py", [*META, "--activation=tanh"], ["leaky_relu, relu, None", "'tanh'"]),
+        ("train.py", [*META, "--base_lr=nan"], ["a finite base_lr above 0", "nan"]),
+        ("train.py", [*META, "--unfiles_num=3"], ["nb_ul_samples / 10 = 0.3", "received 3"]),
+        ("train.py", [*META, "--exp_name=nan", "--base_lr=1e38"], ["finite", "at step 1"]),
+        ("train.py", [*PRETRAIN, "--pretrain_class_num=5"], ["pretrain_class_num=4", "received 5"]),
+        ("train.py", [*PRETRAIN, "--phase=post"], ["--phase to be one of pre, meta"]),
+        ("test.py", [*TEST, "--test_iter=9"], ["step_9.npz", "saved steps: 2"]),
+        ("test.py", [*TEST, "--test_iter=best", "--way_num=4"], ["classifier/kernel has shape"]),
+        ("test.py", [*TEST, "--nums_in_folders=4"], ["nb_ul_samples=3", "received 4"]),
+        ("test.py", [*TEST, "--local_update_num=1"], ["re_train_epoch_num=2", "received 1"]),
+        ("test.py", [*TEST, "--exp_name=other"], ["train one first"]),
+    ],
+)
+def test_user_mistakes_get_one_clear_error(home, script, arguments, texts):
+    assert_refused(run(script, *arguments, cwd=home), *texts)
+
+
+def test_broken_image_stops_training_with_its_name(home):
+    path = sorted((home / "data" / "letters" / "labeled_train").rglob("*.png"))[0]
+    content = path.read_bytes()
+    try:
+        Image.new("L", (16, 16)).save(path)
+        result = run(
+            "train.py", *PRETRAIN, "--pretrain_w_path=other", "--pretrain_iterations=20", cwd=home
+        )
+    finally:
+        path.write_bytes(content)
+    assert_refused(result, path.name, "mode 'L'", "convert it to RGB")
+    assert not list((home / "other" / "letters").glob("step_*"))
+
+
+def test_unknown_backend_is_one_clear_error(home):
+    os.environ["KERAS_BACKEND"] = "jax"
+    try:
+        assert_refused(run("train.py", *META, cwd=home), "'jax'", "unset KERAS_BACKEND")
+    finally:
+        del os.environ["KERAS_BACKEND"]
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("train.py", ["python train.py --phase=pre", "--nb_ul_samples", "halved at iterations"]),
+        ("test.py", ["--hard_selection", "the most confident", "--recurrent_stage_nums"]),
+    ],
+)
+def test_help_teaches(script, words, tmp_path):
+    result = run(script, "--help", cwd=tmp_path)
+    text = " ".join(result.stdout.split())
+    for word in words:
+        assert word in text, word
+
+
+FRONT_PAGE_TRAIN = (
+    "--shot_num=1 --dataset=miniImagenet --pretrain_class_num=64 --nb_ul_samples=10 "
+    "--metatrain_iterations=15000 --exp_name=LST_mini_1_shot"
+)
+FRONT_PAGE_TEST = (
+    "--shot_num=1 --dataset=miniImagenet --pretrain_class_num=64 --use_distractors=False "
+    "--nb_ul_samples=100 --unfiles_num=10 --test_iter=15000 --recurrent_stage_nums=6 "
+    "--nums_in_folders=30 --hard_selection=20 --exp_name=LST_mini_1_shot"
+)
+
+
+@pytest.mark.parametrize(
+    ("script", "line"), [("train.py", FRONT_PAGE_TRAIN), ("test.py", FRONT_PAGE_TEST)]
+)
+def test_front_page_commands_get_as_far_as_the_missing_data(script, line, tmp_path):
+    result = run(script, *line.split(), cwd=tmp_path)
+    # The data is asked for before anything is built or written.
+    assert_refused(result, "found no")
+    assert not (tmp_path / "checkpoints").exists()

@@ -1,0 +1,50 @@
+import math
+
+import pytest
+
+from lst_tf2.errors import InputError
+from lst_tf2.progress import Progress
+from lst_tf2.training.loop import Every, run_steps
+
+
+def test_actions_run_when_due_and_after_the_last_step():
+    calls = []
+    with Progress("count", 7, start=2) as progress:
+        run_steps(
+            lambda step, batch: {"loss": step + batch},
+            iter([10, 20, 30, 40, 50]),
+            range(2, 7),
+            [Every(2, lambda step, scalars: calls.append((step, scalars["loss"])))],
+            progress,
+        )
+    assert calls == [(4, 23.0), (6, 45.0), (7, 56.0)]
+    assert progress.done == 7
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_loss_that_is_not_finite_stops_before_the_actions(value):
+    calls = []
+    with (
+        Progress("count", 3) as progress,
+        pytest.raises(InputError, match=f"received {value} at step 2; nothing of this step"),
+    ):
+        run_steps(
+            lambda step, _: {"retrain_query_loss": value if step else 1.0},
+            iter(range(3)),
+            range(3),
+            [Every(1, lambda step, _: calls.append(step))],
+            progress,
+        )
+    assert calls == [1]
+
+
+def test_plain_lines_where_stderr_is_no_terminal(capsys):
+    with Progress("meta-train", 4, print_every=2) as progress:
+        for step in range(4):
+            progress.advance(loss=step / 3)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(" [")[0] for line in lines] == [
+        "meta-train 2/4 loss=0.3333",
+        "meta-train 4/4 loss=1",
+    ]
+    assert all("/s, " in line and line.endswith("left]") for line in lines)

@@ -1,0 +1,119 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from lst_tf2.config import AdaptationConfig, ModelConfig, OptimizerConfig
+from lst_tf2.models.learner import Learner
+from lst_tf2.structures import Episode
+from lst_tf2.training.meta_step import MetaTrainer
+
+CONFIG = AdaptationConfig(retrain_steps=2, inner_steps=4)
+
+
+def random_meta_batch(count=2, seed=0):
+    rng = np.random.default_rng(seed)
+    means = rng.random((count, 3, 1, 1, 1, 3), np.float32)
+
+    def images(per_class):
+        noise = 0.2 * rng.random((count, 3, per_class, 8, 8, 3), np.float32)
+        return (means * 0.8 + noise).reshape(count, 3 * per_class, 8, 8, 3)
+
+    def labels(per_class):
+        return np.tile(np.repeat(np.arange(3, dtype=np.int32), per_class), (count, 1))
+
+    no_images = np.zeros((count, 0, 8, 8, 3), np.float32)
+    return Episode(images(1), labels(1), images(4), labels(4), images(3), labels(3), no_images)
+
+
+def build_trainer(config=CONFIG):
+    learner = Learner(ModelConfig(filters=(4, 8), image_size=8), way=3)
+    return MetaTrainer(learner, config, OptimizerConfig(0.01), OptimizerConfig(0.01))
+
+
+def episode_of(batch, index):
+    return Episode(*(field[index : index + 1] for field in batch))
+
+
+def norms(gradients):
+    return [float(tf.norm(gradient)) for gradient in gradients]
+
+
+def test_gradients_of_a_meta_batch_are_the_mean_of_its_episodes():
+    trainer, batch = build_trainer(), random_meta_batch()
+    scalars, *whole = trainer.gradients(batch)
+    parts = [trainer.gradients(episode_of(batch, i)) for i in range(2)]
+    for name in ("retrain_query_loss", "finetune_query_loss", "accuracy"):
+        mean = np.mean([part[0][name] for part in parts])
+        np.testing.assert_allclose(scalars[name], mean, rtol=1e-5)
+    for k in range(2):
+        for grad, one, two in zip(whole[k], parts[0][k + 1], parts[1][k + 1], strict=True):
+            np.testing.assert_allclose(grad, (one + two) / 2, rtol=1e-4, atol=1e-5)
+
+
+def test_each_loss_trains_its_own_variables():
+    trainer = build_trainer()
+    before = [variable.numpy() for variable in trainer.learner.backbone.kernels]
+    _, meta_gradients, swn_gradients = trainer.gradients(random_meta_batch())
+    scale_norms = norms(meta_gradients[: len(trainer.learner.backbone.scales)])
+    assert min(scale_norms) > 1e-4
+    assert min(norms(meta_gradients[-2:])) > 1e-4
+    by_name = dict(
+        zip(trainer.learner.soft_weighting.named_variables(), swn_gradients, strict=True)
+    )
+    for name in ("conv1_kernel", "conv2_kernel", "dense1_kernel", "dense2_kernel"):
+        assert float(tf.norm(by_name[name])) > 1e-6, name
+    trainer.train_step(random_meta_batch())
+    for variable, value in zip(trainer.learner.backbone.kernels, before, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), value)
+
+
+def test_without_retraining_the_soft_weighting_network_rests():
+    trainer = build_trainer(dataclasses.replace(CONFIG, retrain_steps=0))
+    _, meta_gradients, swn_gradients = trainer.gradients(random_meta_batch())
+    assert norms(swn_gradients) == [0.0] * 8
+    assert min(norms(meta_gradients[-2:])) > 1e-4
+
+
+def test_permuting_unlabeled_images_changes_nothing():
+    trainer, batch = build_trainer(), random_meta_batch()
+    order = np.random.default_rng(3).permutation(9)
+    permuted = batch._replace(
+        unlabeled_images=batch.unlabeled_images[:, order],
+        unlabeled_labels=batch.unlabeled_labels[:, order],
+    )
+    expected, actual = (trainer.gradients(b)[0] for b in (batch, permuted))
+    for name, value in expected.items():
+        np.testing.assert_allclose(actual[name], value, rtol=1e-4, err_msg=name)
+
+
+def test_graph_matches_eager():
+    trainer, batch = build_trainer(), random_meta_batch()
+    eager, graph = trainer.gradients(batch), tf.function(trainer.gradients)(batch)
+    for left, right in zip(tf.nest.flatten(eager), tf.nest.flatten(graph), strict=True):
+        np.testing.assert_allclose(left, right, rtol=1e-3, atol=1e-4)
+
+
+def test_steps_learn_and_are_compiled_once():
+    trainer, batch = build_trainer(), random_meta_batch()
+    losses = [float(trainer.train_step(batch)["finetune_query_loss"]) for _ in range(15)]
+    assert losses[-1] < 0.8 * losses[0]
+    trainer.train_step(random_meta_batch(seed=1))
+    assert trainer.train_step.experimental_get_tracing_count() == 1
+
+
+def test_gradient_is_that_of_finite_differences():
+    # In float32 a central difference of the loss is good to a percent or so.
+    trainer, batch = build_trainer(), random_meta_batch()
+    kernel = trainer.learner.classifier.kernel
+    _, meta_gradients, _ = trainer.gradients(batch)
+    gradient, base = meta_gradients[-2].numpy(), kernel.numpy()
+    direction = gradient / np.linalg.norm(gradient)
+
+    def loss_at(distance):
+        kernel.assign(base + distance * direction)
+        return float(trainer.gradients(batch)[0]["finetune_query_loss"])
+
+    slope = (loss_at(0.01) - loss_at(-0.01)) / 0.02
+    assert slope == pytest.approx(np.linalg.norm(gradient), rel=0.03)
