@@ -9,7 +9,7 @@ SEED ?= 0
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m lst_tf2.data.glyphs --out=data/glyphs
+	$(BIN)/python -m lst_tf2.data.glyphs --out=data/glyphs
 	$(BIN)/python train.py --flagfile=configs/demo_pretrain.flags --seed=$(SEED)
 	$(BIN)/python train.py --flagfile=configs/demo_train.flags --seed=$(SEED)
 	$(BIN)/python test.py --flagfile=configs/demo_test.flags --seed=$(SEED)

@@ -10,7 +10,7 @@ import pytest
 from matplotlib import ft2font
 from PIL import Image
 
-from lst_tf2.data import glyphs
+from lst_tf2.data import glyph_drawing, glyphs
 from lst_tf2.errors import InputError, MissingInputError
 
 FEW_SPLITS = {"train": ("A", "Ж"), "val": ("Ξ",), "test": ("დ",)}
@@ -53,7 +53,8 @@ def test_every_glyph_exists_in_every_font(font_path):
 def shapes(characters, font_path, *, mirrored):
     """Returns `[classes, 24 * 24]`: the ink stretched to a square, of mean 0 and deviation 1."""
     masks = [
-        glyphs.draw_mask(character, font_path, 64).resize((24, 24)) for character in characters
+        glyph_drawing.draw_mask(character, font_path, 64).resize((24, 24))
+        for character in characters
     ]
     if mirrored:
         masks = [mask.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for mask in masks]
@@ -124,7 +125,7 @@ def test_ink_and_ground_contrast():
     )
     for seed in range(10):
         image = glyphs.render_glyph("A", FONT_PATHS[1], np.random.default_rng(seed), 32, recipe)
-        luma = image @ glyphs.LUMA / 255
+        luma = image @ glyph_drawing.LUMA / 255
         assert np.ptp(luma) > 0.59  # Colours are rounded to 1/255.
 
 
@@ -136,7 +137,7 @@ def test_character_that_shows_nothing_is_refused(character):
 
 def test_missing_font_is_named(tmp_path):
     with pytest.raises(MissingInputError, match=r"a font at .*none\.ttf.*install matplotlib"):
-        glyphs.draw_mask("A", str(tmp_path / "none.ttf"), 32)
+        glyph_drawing.draw_mask("A", str(tmp_path / "none.ttf"), 32)
 
 
 def test_layout(tmp_path):
