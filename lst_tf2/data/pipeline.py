@@ -1,6 +1,6 @@
 """From filename lists to `tf.data`: decoded in parallel, prefetched, in a fixed order."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,7 +32,7 @@ def decode_images(paths: tf.Tensor, image_size: int) -> tf.Tensor:
 
 
 def stream_episodes(
-    lists: EpisodeLists, arrange: Arrangement, indices: range, image_size: int
+    lists: EpisodeLists, arrange: Arrangement, indices: Sequence[int], image_size: int
 ) -> Iterator[Episode]:
     """Returns the episodes of `indices` one after another.
 
@@ -127,7 +127,7 @@ def _load_field(field: tf.Tensor, image_size: int) -> tf.Tensor:
     return tf.reshape(images, [*field.shape, image_size, image_size, 3])
 
 
-def _from_files(files_of: Callable, keys: range, load: Callable) -> tf.data.Dataset:
+def _from_files(files_of: Callable, keys: Sequence[int], load: Callable) -> tf.data.Dataset:
     """Returns the loaded files of every key; `files_of` gives a tuple of arrays."""
 
     def generate() -> Iterator[tuple]:

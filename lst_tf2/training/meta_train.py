@@ -1,5 +1,6 @@
 """Meta-training of scaling, shifting, initial classifier and soft weighting network."""
 
+import math
 import pathlib
 from collections.abc import Iterator
 
@@ -111,9 +112,8 @@ class MetaTraining:
     def _val_episodes(self, step: int) -> Iterator:
         """Returns the episodes of the list in order, beginning anew where it ends."""
         count = self.config.num_val_episodes
-        turn = step // self.config.loop.validate_every_steps - 1
-        first = turn * count % max(1, len(self.val_lists) - count + 1)
-        indices = range(first, first + count)
+        turn = math.ceil(step / self.config.loop.validate_every_steps) - 1
+        indices = [i % len(self.val_lists) for i in range(turn * count, (turn + 1) * count)]
         return stream_episodes(
             self.val_lists, arrange_for_training, indices, self.config.model.image_size
         )

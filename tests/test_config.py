@@ -1,0 +1,62 @@
+import math
+
+import pytest
+
+from lst_tf2 import config
+from lst_tf2.errors import InputError
+
+LIST = config.ListConfig("data/x", "test", config.EpisodeConfig(unlabeled_per_class=20), 5)
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: config.ModelConfig(filters=()), "positive filter counts"),
+        (lambda: config.ModelConfig(filters=(4, 0)), "positive filter counts"),
+        (lambda: config.ModelConfig(image_size=15), "at least 16 pixels.*received 15"),
+        (lambda: config.ModelConfig(norm="group"), "--norm to be one of batch_norm"),
+        (lambda: config.EpisodeConfig(way=1), "way_num of at least 2, received 1"),
+        (lambda: config.EpisodeConfig(shot=0), "shot_num of at least 1"),
+        (lambda: config.EpisodeConfig(unlabeled_per_class=0), "nb_ul_samples of at least 1"),
+        (lambda: config.EpisodeConfig(num_distractor_classes=-1), "num_dis of at least 0"),
+        (lambda: config.ListConfig("d", "dev", LIST.episode, 5), "--split to be one of train"),
+        (lambda: config.ListConfig("d", "val", LIST.episode, 0), "num_episodes of at least 1"),
+        (lambda: config.ListConfig("d", "val", LIST.episode, 1, -1), "seed of at least 0"),
+        (lambda: config.AdaptationConfig(inner_lr=0), "finite base_lr above 0, received 0"),
+        (lambda: config.AdaptationConfig(inner_lr=math.inf), "finite base_lr"),
+        (lambda: config.AdaptationConfig(retrain_steps=-1), "re_train_epoch_num of at least 0"),
+        (lambda: config.AdaptationConfig(inner_steps=4), "re_train_epoch_num=5, and 1, received 4"),
+        (lambda: config.SelfTrainingConfig(num_stages=0), "recurrent_stage_nums of at least 1"),
+        (lambda: config.SelfTrainingConfig(inner_steps=39), "at least local_update_num=40"),
+        (lambda: config.SelfTrainingConfig(steps_per_stage=9), "re_train_epoch_num=10, and 1"),
+        (lambda: config.OptimizerConfig(math.nan), "finite initial learning rate"),
+        (lambda: config.OptimizerConfig(min_lr=-1), "finite minimum learning rate"),
+        (lambda: config.OptimizerConfig(halve_every_steps=0), "lr_drop_step of at least 1"),
+        (lambda: config.LoopConfig(-1, 1, 1, 1), "iterations of at least 0"),
+        (lambda: config.LoopConfig(5, 1, 0, 1), "steps of at least 1, received .1, 0, 1."),
+        (lambda: config.MetaTestConfig("r", "p", "1", LIST), "nb_ul_samples=20, received 30"),
+        (lambda: config.MetaTestConfig("r", "p", "1", LIST, protocol="x"), "paper, standard"),
+        (
+            lambda: config.PretrainConfig("d", "r", config.LoopConfig(1, 1, 1, 1), batch_size=0),
+            "pretrain_batch_size of at least 1",
+        ),
+        (
+            lambda: config.PretrainConfig(
+                "d", "r", config.LoopConfig(1, 1, 1, 1), keep_probability=0.0
+            ),
+            "pretrain_dropout_keep above 0",
+        ),
+    ],
+)
+def test_bounds_are_checked_with_expected_received_and_remedy(build, message):
+    with pytest.raises(InputError, match=message) as caught:
+        build()
+    assert "received" in str(caught.value)
+    assert "; " in str(caught.value)
+
+
+def test_sizes_follow_from_the_model():
+    assert config.ModelConfig().map_side == 5
+    assert config.ModelConfig().embedding_width == 512
+    assert config.ModelConfig((16, 32, 64, 128), 32).map_side == 2
+    assert config.EpisodeConfig(shot=5).labeled_per_class == 20

@@ -1,0 +1,98 @@
+import re
+
+import pytest
+from absl import flags as absl_flags
+
+from lst_tf2 import flags
+from lst_tf2.config import MetaTrainConfig, PretrainConfig
+from lst_tf2.errors import InputError
+
+
+@pytest.fixture(name="parse")
+def fixture_parse(monkeypatch):
+    """Parses a command line with flags of its own, as a script would."""
+
+    def parse(define, *arguments):
+        values = absl_flags.FlagValues()
+        rows = define + [(name, default, "") for name, default, _ in flags.RETIRED_FLAGS]
+        for name, default, text in rows:
+            flags.DEFINERS[type(default)](name, default, text, flag_values=values)
+        values(["script", *arguments])
+        return values
+
+    return parse
+
+
+TRAIN = flags.COMMON_FLAGS + flags.TRAIN_FLAGS
+TEST = flags.COMMON_FLAGS + flags.TEST_FLAGS
+
+
+def test_defaults_are_those_of_the_original(parse):
+    train = flags.train_config(parse(TRAIN))
+    assert isinstance(train, MetaTrainConfig)
+    assert train.model.filters == (64, 128, 256, 512)
+    assert train.model.image_size == 84
+    assert train.adaptation.retrain_steps == 5
+    assert train.adaptation.inner_steps == 20
+    assert train.adaptation.inner_lr == 0.01
+    assert train.optimizer.halve_every_steps == 1000
+    assert train.train_list.episode.queries_per_class == 15
+    assert train.val_list.episode.queries_per_class == 1
+    assert train.train_list.num_episodes == 80000
+    assert train.run_folder == "checkpoints/finetune_mini_RN"
+    assert train.pretrained_path == "pretrain_weights/miniImagenet/step_14000.npz"
+    test = flags.test_config(parse(TEST))
+    assert test.self_training.num_stages == 4
+    assert test.self_training.retrain_steps == 10
+    assert test.self_training.steps_per_stage == 40
+    assert test.self_training.inner_steps == 100
+    assert test.self_training.selected_per_class == 20
+    assert test.test_list.num_episodes == 600
+    assert test.test_list.episode.num_distractor_classes == 0
+    assert test.test_iter == "15000"
+    assert test.protocol == "paper"
+
+
+def test_rates_drop_at_multiples_of_both_intervals(parse):
+    values = parse(TRAIN, "--lr_drop_step=4", "--meta_val_print_step=6")
+    config = flags.train_config(values)
+    assert config.optimizer.halve_every_steps == config.swn_optimizer.halve_every_steps == 12
+
+
+def test_pretraining_halves_without_floor_unless_told(parse):
+    config = flags.train_config(parse(TRAIN, "--phase=pre"))
+    assert isinstance(config, PretrainConfig)
+    assert config.optimizer.min_lr == 0
+    assert config.optimizer.halve_every_steps == 5000
+    stopped = flags.train_config(parse(TRAIN, "--phase=pre", "--pre_lr_stop"))
+    assert stopped.optimizer.min_lr == 0.0001
+
+
+def test_distractors_are_on_request(parse):
+    config = flags.test_config(parse(TEST, "--use_distractors", "--num_dis=5"))
+    assert config.test_list.episode.num_distractor_classes == 5
+    assert (
+        flags.test_config(parse(TEST, "--num_dis=5")).test_list.episode.num_distractor_classes == 0
+    )
+
+
+def test_standard_protocol_asks_for_15_queries(parse):
+    for shot in (1, 5):
+        values = parse(TEST, "--protocol=standard", f"--shot_num={shot}")
+        assert flags.test_config(values).test_list.episode.queries_per_class == 15
+        values = parse(TEST, f"--shot_num={shot}")
+        assert flags.test_config(values).test_list.episode.queries_per_class == shot
+
+
+def test_file_count_must_agree_with_the_images(parse):
+    flags.test_config(parse(TEST, "--unfiles_num=10"))
+    with pytest.raises(InputError, match="nb_ul_samples / 10 = 10, received 3"):
+        flags.test_config(parse(TEST, "--unfiles_num=3"))
+
+
+def test_retired_flags_warn_with_what_replaces_them(parse, caplog):
+    flags.train_config(parse(TRAIN, "--device_id=1", "--gpu_rate=0.5"))
+    text = " ".join(record.getMessage() for record in caplog.records)
+    assert re.search("--device_id has no effect: set CUDA_VISIBLE_DEVICES", text)
+    assert "--gpu_rate" in text
+    assert "--exp_log_label" not in text
