@@ -1,6 +1,7 @@
 """The commands behind `train.py` and `test.py`, and behind `lst-train` and `lst-test`."""
 
 import os
+import pathlib
 from collections.abc import Callable
 
 from absl import app, logging
@@ -58,9 +59,12 @@ def _train() -> None:
 
 def _test() -> None:
     from lst_tf2.evaluation.meta_test import meta_test
+    from lst_tf2.evaluation.report import format_table, write_results
 
     config: MetaTestConfig = flags.test_config(FLAGS)
-    written = meta_test(config)
+    summary = meta_test(config)
+    written = write_results(summary, pathlib.Path(config.run_folder))
+    print(format_table([summary]))
     print("Results: " + ", ".join(str(path) for path in written))
     print(f"Next: python -m lst_tf2.evaluation.report {config.run_folder}")
 

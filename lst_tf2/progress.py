@@ -1,7 +1,9 @@
 """Progress of long work: a bar on a terminal, plain lines elsewhere."""
 
+import contextlib
 import sys
 import time
+from collections.abc import Iterator
 
 from tqdm import tqdm
 
@@ -12,7 +14,8 @@ class Progress:
     def __init__(self, label: str, total: int, *, start: int = 0, print_every: int = 1):
         self.label, self.total, self.start, self.print_every = label, total, start, print_every
         self.done = start
-        self.started_at = time.monotonic()
+        self.started_at = self.lap_started_at = time.monotonic()
+        self.lap_start = start
         is_terminal = sys.stderr.isatty()
         self.bar = tqdm(
             desc=label, total=total, initial=start, disable=not is_terminal, dynamic_ncols=True
@@ -38,6 +41,19 @@ class Progress:
         """Returns the mean pace since the start; 0 before the first step."""
         elapsed = time.monotonic() - self.started_at
         return (self.done - self.start) / elapsed if elapsed > 0 else 0.0
+
+    def lap_pace(self) -> float:
+        """Returns the steps per second since the last call, and starts a new lap."""
+        elapsed, steps = time.monotonic() - self.lap_started_at, self.done - self.lap_start
+        self.lap_started_at, self.lap_start = time.monotonic(), self.done
+        return steps / elapsed if elapsed > 0 else 0.0
+
+    @contextlib.contextmanager
+    def pause(self) -> Iterator[None]:
+        """Keeps the time that the body takes out of the lap's pace."""
+        started_at = time.monotonic()
+        yield
+        self.lap_started_at += time.monotonic() - started_at
 
     def _line(self, texts: dict[str, str]) -> str:
         pace = self.steps_per_second()

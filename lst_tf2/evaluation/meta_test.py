@@ -1,6 +1,7 @@
 """Meta-test: recurrent self-training on many episodes of unseen classes."""
 
 import pathlib
+from typing import Any
 
 import keras
 import numpy as np
@@ -11,7 +12,6 @@ from lst_tf2.data.arrangement import PROTOCOL_ARRANGEMENTS
 from lst_tf2.data.episodes import open_lists
 from lst_tf2.data.pipeline import stream_episodes
 from lst_tf2.evaluation.episode import EpisodeResult, plan_test_windows, run_episode
-from lst_tf2.evaluation.report import print_table, write_results
 from lst_tf2.evaluation.statistics import summarize
 from lst_tf2.models.learner import Learner, name_parts
 from lst_tf2.progress import Progress
@@ -20,11 +20,11 @@ from lst_tf2.weights.checkpoints import find_checkpoint, restore
 from lst_tf2.weights.run_folder import check_model
 
 
-def meta_test(config: MetaTestConfig) -> list[pathlib.Path]:
-    """Tests one checkpoint of a run and writes the results into the run folder.
+def meta_test(config: MetaTestConfig) -> dict[str, Any]:
+    """Tests one checkpoint of a run.
 
     Returns:
-        The files written.
+        The results, as `lst_tf2.evaluation.statistics.summarize` gives them.
 
     Raises:
         InputError: If the data, the checkpoint or the settings do not fit.
@@ -47,9 +47,7 @@ def meta_test(config: MetaTestConfig) -> list[pathlib.Path]:
             results.append(result)
             progress.advance(**running_figures(results))
     curves = {name: np.stack([getattr(r, name) for r in results]) for name in result._fields}
-    summary = summarize(config, curves)
-    print_table([summary])
-    return write_results(summary, pathlib.Path(config.run_folder))
+    return summarize(config, curves)
 
 
 def running_figures(results: list[EpisodeResult]) -> dict[str, float]:

@@ -87,15 +87,17 @@ def table_rows(summaries: list[dict]) -> list[list[str]]:
     ]
 
 
-def print_table(summaries: list[dict]) -> None:
-    """Prints the table of some meta-tests of one run."""
+def format_table(summaries: list[dict]) -> str:
+    """Returns the table of some meta-tests of one run as aligned lines."""
     rows = table_rows(summaries)
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    for row in rows:
-        first, *others = (text.ljust(width) for text, width in zip(row, widths, strict=True))
-        print("  ".join([first, *others]).rstrip())
+    lines = [
+        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
     episodes = sorted({summary["episodes"] for summary in summaries})
-    print(f"mean ± 95 % interval over {', '.join(map(str, episodes))} episodes")
+    lines.append(f"mean ± 95 % interval over {', '.join(map(str, episodes))} episodes")
+    return "\n".join(lines)
 
 
 def plot_stages(summaries: list[dict], path: pathlib.Path) -> None:
@@ -137,31 +139,30 @@ def _plot_panel(panel, summary: dict) -> None:
     panel.set_title(f"{summary['way']}-way {summary['shot']}-shot, {title_of(summary)}")
 
 
-def report(folder: pathlib.Path) -> pathlib.Path:
-    """Prints one table of all results of a run and draws them; returns the plot's path.
+def read_summaries(folder: pathlib.Path) -> list[dict]:
+    """Returns all results of a run, those without distractors first.
 
     Raises:
         MissingInputError: If the run has none.
     """
-    paths = sorted(folder.glob("results_*.json"))
-    if not paths:
+    summaries = [read_json(path) for path in sorted(folder.glob("results_*.json"))]
+    if not summaries:
         raise MissingInputError(
             f"Expected results_*.json in {folder}, found none; run `python test.py` first."
         )
-    summaries = [read_json(path) for path in paths]
-    summaries.sort(key=lambda summary: summary["num_distractor_classes"])
-    print_table(summaries)
-    plot_stages(summaries, folder / "stages.png")
-    return folder / "stages.png"
+    return sorted(summaries, key=lambda summary: summary["num_distractor_classes"])
 
 
 def main() -> None:
     """Runs `python -m lst_tf2.evaluation.report <run folder>`."""
     if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
         sys.exit("usage: python -m lst_tf2.evaluation.report <run folder>")
+    folder = pathlib.Path(sys.argv[1])
     with exit_on_input_error():
-        path = report(pathlib.Path(sys.argv[1]))
-        print(f"Plot: {path}\nNext: tensorboard --logdir {sys.argv[1]}")
+        summaries = read_summaries(folder)
+        print(format_table(summaries))
+        plot_stages(summaries, folder / "stages.png")
+        print(f"Plot: {folder / 'stages.png'}\nNext: tensorboard --logdir {folder}")
 
 
 if __name__ == "__main__":

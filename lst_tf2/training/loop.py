@@ -43,6 +43,7 @@ def run_steps(
         done = step + 1
         check_finite(done, scalars)
         progress.advance(**scalars)
-        for every in actions:
-            if done % every.steps == 0 or done == steps.stop:
+        due = [every for every in actions if done % every.steps == 0 or done == steps.stop]
+        for every in due:
+            with progress.pause():
                 every.action(done, scalars)

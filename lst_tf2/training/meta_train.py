@@ -67,7 +67,7 @@ class MetaTraining:
     def run(self, train_lists: EpisodeLists, steps: range) -> None:
         """Trains for `steps`."""
         config, loop = self.config, self.config.loop
-        self.summaries.write_settings(config, metric="val/accuracy")
+        self.summaries.write_settings(config)
         batches = stream_meta_batches(
             train_lists,
             arrange_for_training,
@@ -94,7 +94,7 @@ class MetaTraining:
         named = {f"train/{name}": value for name, value in scalars.items()}
         named["learning_rate/meta"] = float(self.trainer.meta_optimizer.learning_rate)
         named["learning_rate/swn"] = float(self.trainer.swn_optimizer.learning_rate)
-        pace = progress.steps_per_second() * self.config.meta_batch_size
+        pace = progress.lap_pace() * self.config.meta_batch_size
         self.summaries.write_scalars(step, named | {"speed/episodes_per_second": pace})
 
     def validate(self, step: int, _: dict[str, float]) -> None:

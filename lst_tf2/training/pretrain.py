@@ -73,7 +73,7 @@ def pretrain(config: PretrainConfig, *, overwrite: bool = False) -> str:
 def _run(trainer: Pretrainer, catalogue, store: CheckpointStore, steps: range) -> None:
     config, loop = trainer.config, trainer.config.loop
     summaries = Summaries(store.folder)
-    summaries.write_settings(config, metric="pretrain/accuracy")
+    summaries.write_settings(config)
 
     def write_scalars(step: int, scalars: dict[str, float]) -> None:
         named = {f"pretrain/{name}": value for name, value in scalars.items()}

@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 from tensorboard.plugins.hparams import api as hparams
 
-from lst_tf2.weights.run_folder import flatten
+from lst_tf2.weights.run_folder import FREE_SETTINGS, flatten
 
 
 class Summaries:
@@ -17,20 +17,17 @@ class Summaries:
     def __init__(self, folder: pathlib.Path):
         self.writer = tf.summary.create_file_writer(str(folder / "logs"))
 
-    def write_settings(self, config: Any, metric: str) -> None:
-        """Writes the configuration as text and as HParams, judged by the scalar `metric`."""
+    def write_settings(self, config: Any) -> None:
+        """Writes the configuration as text and as HParams."""
         settings = dataclasses.asdict(config)
         text = f"```json\n{json.dumps(settings, indent=2)}\n```"
         values = {
-            name: value if isinstance(value, (int, float, str, bool)) else str(value)
+            name: value if isinstance(value, int | float | str) else str(value)
             for name, value in flatten(settings).items()
+            if name.split(".")[0] not in FREE_SETTINGS
         }
         with self.writer.as_default(step=0):
             tf.summary.text("settings", text)
-            hparams.hparams_config(
-                hparams=[hparams.HParam(name) for name in values],
-                metrics=[hparams.Metric(metric)],
-            )
             hparams.hparams(values)
         self.writer.flush()
 

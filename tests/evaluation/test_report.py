@@ -49,9 +49,8 @@ def test_files_hold_the_same_figures(summary, tmp_path):
         assert image.size[0] > 400
 
 
-def test_table_gives_percent_with_intervals(summary, capsys):
-    report.print_table([summary])
-    lines = capsys.readouterr().out.splitlines()
+def test_table_gives_percent_with_intervals(summary):
+    lines = report.format_table([summary]).splitlines()
     cells = {line.split("  ")[0]: line.split("  ")[-1].strip() for line in lines[:-1]}
     assert cells["support only"] == "80.1 ± 1.0"
     assert cells["LST, first stage"] == "85.0 ± 1.0"
@@ -62,11 +61,12 @@ def test_table_gives_percent_with_intervals(summary, capsys):
     assert lines[-1] == "mean ± 95 % interval over 100 episodes"
 
 
-def test_report_joins_all_results_of_a_run(summary, tmp_path, capsys):
+def test_report_joins_all_results_of_a_run(summary, tmp_path, capsys, monkeypatch):
     report.write_results(summary, tmp_path)
     report.write_results(summary | {"num_distractor_classes": 3}, tmp_path)
-    path = report.report(tmp_path)
-    assert path == tmp_path / "stages.png"
+    monkeypatch.setattr("sys.argv", ["report", str(tmp_path)])
+    report.main()
+    assert (tmp_path / "stages.png").exists()
     header = capsys.readouterr().out.splitlines()[0]
     assert header.index("no distractors") < header.index("3 distractor classes")
 
@@ -79,4 +79,4 @@ def test_same_results_give_the_same_bytes(summary, tmp_path):
 
 def test_run_without_results_is_refused(tmp_path):
     with pytest.raises(MissingInputError, match=r"found none; run `python test\.py` first"):
-        report.report(tmp_path)
+        report.read_summaries(tmp_path)

@@ -48,3 +48,18 @@ def test_plain_lines_where_stderr_is_no_terminal(capsys):
         "meta-train 4/4 loss=1",
     ]
     assert all("/s, " in line and line.endswith("left]") for line in lines)
+
+
+def test_pace_leaves_pauses_out(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("lst_tf2.progress.time.monotonic", lambda: clock[0])
+    with Progress("count", 10) as progress:
+        clock[0] = 2.0
+        progress.advance()
+        with progress.pause():
+            clock[0] = 100.0
+        progress.advance()
+        assert progress.lap_pace() == 1.0
+        clock[0] = 100.5
+        progress.advance()
+        assert progress.lap_pace() == 2.0
