@@ -27,6 +27,12 @@ def test() -> None:
     _run(_test)
 
 
+def convert() -> None:
+    """Converts weights of the original program, or ours into them."""
+    flags.define_convert_flags()
+    _run(_convert)
+
+
 def _run(body: Callable[[], None]) -> None:
     """Runs `body` with parsed flags; a user's mistake ends in one line."""
     # TensorFlow's own start-up notes would drown ours; its warnings remain.
@@ -67,6 +73,40 @@ def _test() -> None:
     print(format_table([summary]))
     print("Results: " + ", ".join(str(path) for path in written))
     print(f"Next: python -m lst_tf2.evaluation.report {config.run_folder}")
+
+
+def _convert() -> None:
+    from lst_tf2.weights import conversion as tf1
+
+    source, target = pathlib.Path(FLAGS.input), pathlib.Path(FLAGS.output)
+    settings = flags.convert_model_config(FLAGS)
+    if FLAGS.to_tf1:
+        found = tf1.find_checkpoint_files(source)
+        conversions = [tf1.read_checkpoint(path, step, settings) for step, path in found.items()]
+    else:
+        found = tf1.find_steps(source)
+        conversions = [tf1.read_step(files, step, settings) for step, files in found.items()]
+    for conversion in conversions:
+        print(tf1.format_table(conversion))
+        if FLAGS.dry_run:
+            continue
+        if FLAGS.to_tf1:
+            print("Written:", *tf1.write_tf1_files(conversion, target))
+        else:
+            print("Written:", tf1.write_checkpoint(conversion, target))
+        if FLAGS.verify:
+            tf1.verify(conversion, target, to_tf1=FLAGS.to_tf1)
+            print("Verified: the written arrays are those read, bit for bit.")
+    print("Nothing written: --dry_run." if FLAGS.dry_run else f"Next: {_convert_hint()}")
+
+
+def _convert_hint() -> str:
+    if FLAGS.to_tf1:
+        return f"give {FLAGS.output} to the original program"
+    return (
+        "python train.py --pretrain_w_path=<folder of --output> for a backbone, "
+        f"python test.py --exp_name={pathlib.Path(FLAGS.output).name} for a learner"
+    )
 
 
 def _same_flags() -> str:

@@ -92,6 +92,19 @@ TEST_FLAGS = [
     ("test_episode_num", 600, "Episodes of the test."),
 ]  # fmt: skip
 
+CONVERT_FLAGS = [
+    ("input", "", "File or folder of the original: weights_<n>.npy, and for a learner beside it "
+     "ss_weights_<n>.npy, fc_weights_<n>.npy and swn_weights_<n>.npy."),
+    ("output", "", "Folder to write into: pretrain_weights/<dataset> for a backbone, "
+     "checkpoints/<exp_name> for a learner."),
+    ("to_tf1", False, "The other way: step_<n>.npz of ours into the original's files."),
+    ("dry_run", False, "Check and print the table, write nothing."),
+    ("verify", False, "Read back what was written and compare bit for bit."),
+    ("img_size", 84, "Side of the images in pixels."),
+    ("activation", "leaky_relu", "Activation: leaky_relu, relu or None."),
+    ("norm", "batch_norm", "Normalization: batch_norm, layer_norm or None."),
+]  # fmt: skip
+
 # Flags of the original whose job is gone, with what to use instead.
 RETIRED_FLAGS = [
     ("device_id", 0, "set CUDA_VISIBLE_DEVICES"),
@@ -106,20 +119,41 @@ RETIRED_FLAGS = [
 
 def define_train_flags() -> None:
     """Defines the flags of `train.py`."""
-    _define(COMMON_FLAGS + TRAIN_FLAGS)
+    _define(COMMON_FLAGS + TRAIN_FLAGS + _retired_rows())
 
 
 def define_test_flags() -> None:
     """Defines the flags of `test.py`."""
-    _define(COMMON_FLAGS + TEST_FLAGS)
+    _define(COMMON_FLAGS + TEST_FLAGS + _retired_rows())
+
+
+def define_convert_flags() -> None:
+    """Defines the flags of `convert_tf1_weights.py`."""
+    _define(CONVERT_FLAGS)
 
 
 def _define(rows: list[tuple]) -> None:
-    retired = [(name, default, f"No effect: {why}.") for name, default, why in RETIRED_FLAGS]
-    for name, default, text in rows + retired:
+    for name, default, text in rows:
         holder = DEFINERS[type(default)](name, default, text)
         # `--help` shows the flags of the script that is run.
         FLAGS.register_key_flag_for_module(sys.argv[0], FLAGS[holder.name])
+
+
+def _retired_rows() -> list[tuple]:
+    return [(name, default, f"No effect: {why}.") for name, default, why in RETIRED_FLAGS]
+
+
+def convert_model_config(values: flags.FlagValues) -> config.ModelConfig:
+    """Returns the settings of `convert_tf1_weights.py` that the files do not tell.
+
+    Raises:
+        InputError: If a folder is not named or a setting is out of bounds.
+    """
+    for name in ("input", "output"):
+        check(bool(values[name].value), f"--{name}", "none", "name a file or folder; see --help")
+    return config.ModelConfig(
+        image_size=values.img_size, activation=values.activation, norm=values.norm
+    )
 
 
 def warn_of_retired_flags(values: flags.FlagValues) -> None:

@@ -249,3 +249,57 @@ def test_front_page_commands_get_as_far_as_the_missing_data(script, line, tmp_pa
     # The data is asked for before anything is built or written.
     assert_refused(result, "found no")
     assert not (tmp_path / "checkpoints").exists()
+
+
+def test_weights_go_to_the_original_and_back(home, tmp_path):
+    arguments = ["--img_size=16", "--verify"]
+    run_folder = home / "checkpoints" / "small"
+    result = run(
+        "convert_tf1_weights.py",
+        f"--input={run_folder / 'step_2.npz'}",
+        f"--output={tmp_path / 'old'}",
+        "--to_tf1",
+        *arguments,
+        cwd=tmp_path,
+    )
+    assert result.returncode == 0, result.stderr
+    names = {path.name for path in (tmp_path / "old").iterdir()}
+    assert names == {
+        f"{group}_2.npy" for group in ("weights", "ss_weights", "fc_weights", "swn_weights")
+    }
+    target = home / "checkpoints" / "returned"
+    result = run(
+        "convert_tf1_weights.py",
+        f"--input={tmp_path / 'old'}",
+        f"--output={target}",
+        *arguments,
+        cwd=tmp_path,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "bit for bit" in result.stdout
+    assert "soft_weighting/dense1_kernel" in result.stdout
+    for name in ("small", "returned"):
+        result = run("test.py", *TEST, f"--exp_name={name}", "--test_iter=2", cwd=home)
+        assert result.returncode == 0, result.stderr
+    results = "results_3way_1shot_2stages_0distractors_paper_2.csv"
+    assert (run_folder / results).read_text() == (target / results).read_text()
+
+
+def test_converter_refuses_and_rehearses_without_output(home, tmp_path):
+    (tmp_path / "weights_1.npy").write_bytes(b"hello")
+    arguments = [f"--input={tmp_path}", f"--output={tmp_path / 'new'}"]
+    assert_refused(
+        run("convert_tf1_weights.py", *arguments, cwd=tmp_path), "weights_1.npy", "damaged"
+    )
+    assert_refused(run("convert_tf1_weights.py", "--output=x", cwd=tmp_path), "--input")
+    result = run(
+        "convert_tf1_weights.py",
+        f"--input={home / 'checkpoints' / 'small'}",
+        f"--output={tmp_path / 'new'}",
+        "--to_tf1",
+        "--dry_run",
+        "--img_size=16",
+        cwd=tmp_path,
+    )
+    assert "Nothing written" in result.stdout
+    assert not (tmp_path / "new").exists()

@@ -87,6 +87,7 @@ class Learner(keras.Model):
         self.backbone = ResNet12(config, name="backbone")
         self.classifier = LinearHead(config.embedding_width, way, name="classifier")
         self.soft_weighting = SoftWeightingNetwork(config, name="soft_weighting")
+        self.built = True  # All variables exist; Keras would look for a `build` method.
 
     def named_variables(self) -> dict:
         """Returns all variables by names that do not depend on Keras."""

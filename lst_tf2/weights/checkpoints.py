@@ -17,6 +17,8 @@ import numpy as np
 from lst_tf2.errors import InputError, MissingInputError
 from lst_tf2.files import read_json, write_bytes, write_json
 
+# Arrays that the original program keeps and this one does not read begin with it.
+FOREIGN_PREFIX = "tf1/"
 STEP_NAME = re.compile(r"step_(\d+)\.npz")
 READ_ERRORS = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error)
 
@@ -54,7 +56,11 @@ class CheckpointStore:
         steps = saved_steps(self.folder)
         if not steps:
             return 0
-        restore(self.folder / f"step_{steps[-1]}.npz", self.variables, only_these=True)
+        path, variables = self.folder / f"step_{steps[-1]}.npz", self.variables
+        if not any("optimizer" in name for name in read_arrays(path)):
+            # Converted from the original, which keeps no optimizer: its state begins anew.
+            variables = {n: v for n, v in variables.items() if "optimizer" not in n}
+        restore(path, variables, only_these=True)
         return steps[-1]
 
     def _write(self, path: pathlib.Path) -> None:
@@ -134,7 +140,11 @@ def restore(path: pathlib.Path, variables: dict[str, Any], *, only_these: bool =
     arrays = read_arrays(path)
     faults = [f"{name} is missing" for name in variables if name not in arrays]
     if only_these:
-        faults += [f"{name} is unknown" for name in arrays if name not in variables]
+        faults += [
+            f"{name} is unknown"
+            for name in arrays
+            if name not in variables and not name.startswith(FOREIGN_PREFIX)
+        ]
     faults += [
         f"{name} has shape {arrays[name].shape}, not {tuple(variable.shape)}"
         for name, variable in variables.items()

@@ -25,12 +25,16 @@ def flatten(settings: dict, prefix: str = "") -> dict[str, Any]:
 
 
 def list_differences(stored: dict, wanted: dict) -> list[str]:
-    """Returns a line for each setting of a run that differs, sorted by name."""
+    """Returns a line for each setting that differs, sorted by name.
+
+    A setting that only one of the two knows is no difference: a converted checkpoint
+    comes without those that its files do not tell.
+    """
     ours, theirs = flatten(wanted), flatten(stored)
     return [
-        f"{name}: {theirs.get(name, 'absent')} there, {ours.get(name, 'absent')} now"
-        for name in sorted(ours.keys() | theirs.keys())
-        if ours.get(name) != theirs.get(name) and name.split(".")[0] not in FREE_SETTINGS
+        f"{name}: {theirs[name]} there, {ours[name]} now"
+        for name in sorted(ours.keys() & theirs.keys())
+        if ours[name] != theirs[name] and name.split(".")[0] not in FREE_SETTINGS
     ]
 
 
