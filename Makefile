@@ -4,17 +4,20 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SEED ?= 0
+# Another seed is another run, with folders of its own.
+RUN := $(if $(filter 0,$(SEED)),demo,demo_seed$(SEED))
+DEMO_FLAGS := --seed=$(SEED) --pretrain_w_path=pretrain_weights/$(patsubst demo%,%,$(RUN))
 
 .PHONY: demo test lint bench clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
 	$(BIN)/python -m lst_tf2.data.glyphs --out=data/glyphs
-	$(BIN)/python train.py --flagfile=configs/demo_pretrain.flags --seed=$(SEED)
-	$(BIN)/python train.py --flagfile=configs/demo_train.flags --seed=$(SEED)
-	$(BIN)/python test.py --flagfile=configs/demo_test.flags --seed=$(SEED)
-	$(BIN)/python test.py --flagfile=configs/demo_test_distractors.flags --seed=$(SEED)
-	$(BIN)/python -m lst_tf2.evaluation.report checkpoints/demo
+	$(BIN)/python train.py --flagfile=configs/demo_pretrain.flags $(DEMO_FLAGS)
+	$(BIN)/python train.py --flagfile=configs/demo_train.flags $(DEMO_FLAGS) --exp_name=$(RUN)
+	$(BIN)/python test.py --flagfile=configs/demo_test.flags $(DEMO_FLAGS) --exp_name=$(RUN)
+	$(BIN)/python test.py --flagfile=configs/demo_test_distractors.flags $(DEMO_FLAGS) --exp_name=$(RUN)
+	$(BIN)/python -m lst_tf2.evaluation.report checkpoints/$(RUN)
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shlex
 from collections.abc import Callable
 
 from absl import app, logging
@@ -9,10 +10,16 @@ from absl import flags as absl_flags
 
 from lst_tf2 import flags
 from lst_tf2.backend import require_tensorflow_backend
-from lst_tf2.config import MetaTestConfig, PretrainConfig
+from lst_tf2.config import PretrainConfig
 from lst_tf2.errors import exit_on_input_error
 
 FLAGS = absl_flags.FLAGS
+# What the next command must repeat, after pre-training and after meta-training.
+PRETRAINED_FLAGS = (
+    *("dataset", "data_path", "img_size", "filters", "activation", "norm"),
+    *("pretrain_w_path", "pretrain_iterations", "seed"),
+)
+RUN_FLAGS = ("exp_name", "logdir_base", "way_num", "shot_num", "base_lr", "protocol")
 
 
 def train() -> None:
@@ -51,28 +58,38 @@ def _run(body: Callable[[], None]) -> None:
 
 def _train() -> None:
     config = flags.train_config(FLAGS)
+    _take_memory_as_needed()
     if isinstance(config, PretrainConfig):
         from lst_tf2.training.pretrain import pretrain as run
 
-        hint = "Next: python train.py"
+        hint = f"python train.py {_same_flags(PRETRAINED_FLAGS)}"
     else:
         from lst_tf2.training.meta_train import meta_train as run
 
-        hint = "Next: python test.py"
+        hint = f"python test.py {_same_flags(PRETRAINED_FLAGS + RUN_FLAGS)} --test_iter=last"
     written = run(config, overwrite=FLAGS.overwrite)
-    print(f"{written}\nCurves: tensorboard --logdir {config.run_folder}\n{hint} {_same_flags()}")
+    print(f"{written}\nCurves: tensorboard --logdir {config.run_folder}\nNext: {hint}")
 
 
 def _test() -> None:
+    config = flags.test_config(FLAGS)
+    _take_memory_as_needed()
     from lst_tf2.evaluation.meta_test import meta_test
     from lst_tf2.evaluation.report import format_table, write_results
 
-    config: MetaTestConfig = flags.test_config(FLAGS)
     summary = meta_test(config)
     written = write_results(summary, pathlib.Path(config.run_folder))
     print(format_table([summary]))
     print("Results: " + ", ".join(str(path) for path in written))
     print(f"Next: python -m lst_tf2.evaluation.report {config.run_folder}")
+
+
+def _take_memory_as_needed() -> None:
+    """Keeps TensorFlow from reserving the whole memory of every GPU."""
+    import tensorflow as tf
+
+    for gpu in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(gpu, True)
 
 
 def _convert() -> None:
@@ -109,8 +126,8 @@ def _convert_hint() -> str:
     )
 
 
-def _same_flags() -> str:
-    """Returns the flags that the next command shares with this one, where not default."""
-    shared = ("dataset", "exp_name", "img_size", "filters", "way_num", "shot_num", "logdir_base")
-    values = [FLAGS[name].serialize() for name in shared if not FLAGS[name].using_default_value]
-    return " ".join(values)
+def _same_flags(names: tuple[str, ...]) -> str:
+    """Returns those of `names` that are not at their defaults, as the next command takes them."""
+    default = [name for name in names if FLAGS[name].value == FLAGS[name].default]
+    given = [FLAGS[name].serialize() for name in names if name not in default]
+    return " ".join(shlex.quote(word) for word in given)

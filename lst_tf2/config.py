@@ -94,6 +94,11 @@ class EpisodeConfig:
         return self.shot + self.queries_per_class
 
 
+def check_seed(seed: int) -> None:
+    """Raises `InputError` unless NumPy, Keras and TensorFlow all take `seed`."""
+    check(0 <= seed < 2**31, "a seed of at least 0 and below 2^31", seed, "mend --seed")
+
+
 @dataclasses.dataclass(frozen=True)
 class ListConfig:
     """Names the episode lists of one split: where, what, how many, from which seed."""
@@ -107,7 +112,7 @@ class ListConfig:
     def __post_init__(self):
         check_choice("split", self.split, SPLITS)
         check_at_least(1, "ask for more episodes", num_episodes=self.num_episodes)
-        check_at_least(0, "pass a seed of 0 or more", seed=self.seed)
+        check_seed(self.seed)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -205,7 +210,7 @@ class LoopConfig:
     validate_every_steps: int = 0  # 0: no validation
 
     def __post_init__(self):
-        check_at_least(0, "raise it", iterations=self.num_steps)
+        check_at_least(1, "raise it", iterations=self.num_steps)
         intervals = (self.print_every_steps, self.summary_every_steps, self.save_every_steps)
         check(min(intervals) >= 1, "print, sum and save steps of at least 1", intervals, "raise it")
         check_at_least(0, "raise it", meta_val_print_step=self.validate_every_steps)
@@ -228,7 +233,7 @@ class PretrainConfig:
     def __post_init__(self):
         check_at_least(2, "raise --pretrain_class_num", pretrain_class_num=self.num_classes)
         check_at_least(1, "raise --pretrain_batch_size", pretrain_batch_size=self.batch_size)
-        check_at_least(0, "pass a seed of 0 or more", seed=self.seed)
+        check_seed(self.seed)
         check(
             0 < self.keep_probability <= 1,
             "pretrain_dropout_keep above 0 and at most 1",

@@ -19,9 +19,16 @@ class MissingInputError(InputError, FileNotFoundError):
 
 @contextlib.contextmanager
 def exit_on_input_error() -> Iterator[None]:
-    """Turns an `InputError` in the body into one line on stderr and exit status 1."""
+    """Turns what a user can mend into one line on stderr and exit status 1.
+
+    That is an `InputError`, and what the system refuses: a full disk, a folder without
+    permission. An interrupt ends in one line too, with the conventional status 130.
+    """
     try:
         yield
-    except InputError as error:
+    except (InputError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
+    except KeyboardInterrupt:
+        print("Interrupted; the same command goes on from the last save.", file=sys.stderr)
+        sys.exit(130)

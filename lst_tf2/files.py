@@ -33,15 +33,25 @@ def write_json(path: pathlib.Path, value: Any) -> None:
     write_bytes(path, (json.dumps(value, indent=2) + "\n").encode())
 
 
-def read_json(path: pathlib.Path) -> Any:
-    """Returns what the JSON file at `path` holds.
+def read_json(path: pathlib.Path, **types: type | tuple) -> dict[str, Any]:
+    """Returns the object that the JSON file at `path` holds.
+
+    Args:
+        path: The file.
+        **types: Keys that it must have, with the types of their values.
 
     Raises:
         MissingInputError: If there is no such file.
-        InputError: If it is not JSON.
+        InputError: If it is not JSON, or lacks a key or has it with another type.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(value, dict):
+            raise ValueError(f"{type(value).__name__} in place of an object")
+        for key, kind in types.items():
+            if not isinstance(value.get(key), kind):
+                raise ValueError(f"{key!r} is {value.get(key)!r}")
+        return value
     except FileNotFoundError:
         raise MissingInputError(f"Expected a file {path}, found none.") from None
     except (OSError, ValueError) as error:

@@ -114,22 +114,34 @@ RETIRED_FLAGS = [
     ("metatrain", True, "train.py trains, test.py tests"),
     ("base_augmentation", False, "the original never read it"),
     ("test_base_augmentation", False, "the original never read it"),
+    ("pretrain_folders", "", "pre-training reads data/<dataset>"),
+    ("pretrain_val_folders", "", "pre-training reads data/<dataset>"),
 ]
 
 
 def define_train_flags() -> None:
     """Defines the flags of `train.py`."""
     _define(COMMON_FLAGS + TRAIN_FLAGS + _retired_rows())
+    _define_foreign(TRAIN_FLAGS, TEST_FLAGS, "test.py")
 
 
 def define_test_flags() -> None:
     """Defines the flags of `test.py`."""
     _define(COMMON_FLAGS + TEST_FLAGS + _retired_rows())
+    _define_foreign(TEST_FLAGS, TRAIN_FLAGS, "train.py")
 
 
 def define_convert_flags() -> None:
     """Defines the flags of `convert_tf1_weights.py`."""
     _define(CONVERT_FLAGS)
+
+
+def _define_foreign(own: list[tuple], other: list[tuple], script: str) -> None:
+    """Defines the other script's flags: the original's commands repeat some of them."""
+    names = {name for name, *_ in own}
+    for name, default, _ in other:
+        if name not in names:
+            DEFINERS[type(default)](name, default, f"No effect here: a flag of {script}.")
 
 
 def _define(rows: list[tuple]) -> None:
@@ -198,10 +210,11 @@ def _pretrain_config(values: flags.FlagValues) -> config.PretrainConfig:
 
 
 def _meta_train_config(values: flags.FlagValues) -> config.MetaTrainConfig:
+    config.check_at_least(1, "raise --lr_drop_step", lr_drop_step=values.lr_drop_step)
+    interval = math.lcm(values.lr_drop_step, max(1, values.meta_val_print_step))
+
     def optimizer(rate: float) -> config.OptimizerConfig:
-        # Without validation the original never comes to its drop.
-        steps = max(1, values.lr_drop_step), max(1, values.meta_val_print_step)
-        return config.OptimizerConfig(rate, values.min_meta_lr, math.lcm(*steps))
+        return config.OptimizerConfig(rate, values.min_meta_lr, interval)
 
     return config.MetaTrainConfig(
         run_folder=_run_folder(values),

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shlex
 import subprocess
 import sys
 
@@ -40,6 +41,7 @@ TEST = [
     "--test_episode_num=2",
     *MODEL,
 ]
+RESULTS = "results_3way_1shot_3unlabeled_{}distractors_2stages_2seen_2kept"
 
 
 def run(script, *arguments, cwd):
@@ -72,17 +74,17 @@ def fixture_home(tmp_path_factory):
     for script, arguments in (("train.py", PRETRAIN), ("train.py", META)):
         result = run(script, *arguments, cwd=home)
         assert result.returncode == 0, result.stderr
-        assert "Next: python" in result.stdout
         assert "tensorboard --logdir" in result.stdout
+    (home / "next.txt").write_text(result.stdout.split("Next: python ")[1])
     result = run("test.py", *TEST, "--test_iter=best", cwd=home)
     assert result.returncode == 0, result.stderr
-    assert "paired gain, last stage" in result.stdout
+    assert "paired gain, last step" in result.stdout
     return home
 
 
 def test_scripts_write_what_they_say(home):
     names = {path.name for path in (home / "checkpoints" / "small").iterdir()}
-    results = "results_3way_1shot_2stages_0distractors_paper_best"
+    results = f"{RESULTS.format(0)}_paper_seed0_best"
     assert names == {
         "config.json",
         "logs",
@@ -92,10 +94,19 @@ def test_scripts_write_what_they_say(home):
         *(f"{results}.{suffix}" for suffix in ("json", "csv", "png")),
     }
     summary = json.loads((home / "checkpoints" / "small" / f"{results}.json").read_text())
+    assert summary["test_step"] in (1, 2)
     assert summary["episodes"] == 2
     assert summary["queries_per_class"] == 1
     assert len(summary["per_stage"]) == 2
     assert len(summary["per_step"]) == 5
+
+
+def test_printed_next_command_runs(home):
+    script, *arguments = shlex.split((home / "next.txt").read_text())
+    assert script == "test.py"
+    needed = ["--nb_ul_samples=3", "--nums_in_folders=2", "--test_episode_num=1"]
+    result = run(script, *arguments, *needed, cwd=home)
+    assert result.returncode == 0, result.stderr
 
 
 def test_summaries_hold_scalars_histograms_text_and_hparams(home):
@@ -133,7 +144,7 @@ def test_test_with_distractors_in_both_protocols(home):
             cwd=home,
         )
         assert result.returncode == 0, result.stderr
-        name = f"results_3way_1shot_2stages_1distractors_{protocol}_last.json"
+        name = f"{RESULTS.format(1)}_{protocol}_seed0_last.json"
         summary = json.loads((home / "checkpoints" / "small" / name).read_text())
         assert summary["queries_per_class"] == queries
         assert summary["num_distractor_classes"] == 1
@@ -159,6 +170,12 @@ def test_longer_run_goes_on_and_equals_one_never_stopped(home):
             np.testing.assert_array_equal(resumed[name], whole[name], err_msg=name)
 
 
+def test_run_that_is_done_says_so(home):
+    result = run("train.py", *PRETRAIN, cwd=home)
+    assert result.returncode == 0, result.stderr
+    assert "Nothing to do: pretrain_weights/letters/step_2.npz is there" in result.stdout
+
+
 def test_other_settings_need_overwrite(home):
     result = run("train.py", *META, "--meta_lr=0.5", "--base_lr=0.1", cwd=home)
     assert result.returncode == 1
@@ -179,6 +196,9 @@ def test_other_settings_need_overwrite(home):
         ("train.py", [*META, "--filters=4,x"], ["whole numbers"]),
         ("train.py", [*META, "--activation=tanh"], ["leaky_relu, relu, None", "'tanh'"]),
         ("train.py", [*META, "--base_lr=nan"], ["a finite base_lr above 0", "nan"]),
+        ("train.py", [*META, "--lr_drop_step=0"], ["lr_drop_step of at least 1"]),
+        ("train.py", [*META, "--metatrain_iterations=0"], ["iterations of at least 1"]),
+        ("train.py", [*META, "--seed=-1"], ["a seed of at least 0", "-1"]),
         ("train.py", [*META, "--unfiles_num=3"], ["nb_ul_samples / 10 = 0.3", "received 3"]),
         ("train.py", [*META, "--exp_name=nan", "--base_lr=1e38"], ["finite", "at step 1"]),
         ("train.py", [*PRETRAIN, "--pretrain_class_num=5"], ["pretrain_class_num=4", "received 5"]),
@@ -281,7 +301,7 @@ def test_weights_go_to_the_original_and_back(home, tmp_path):
     for name in ("small", "returned"):
         result = run("test.py", *TEST, f"--exp_name={name}", "--test_iter=2", cwd=home)
         assert result.returncode == 0, result.stderr
-    results = "results_3way_1shot_2stages_0distractors_paper_2.csv"
+    results = f"{RESULTS.format(0)}_paper_seed0_2.csv"
     assert (run_folder / results).read_text() == (target / results).read_text()
 
 

@@ -16,7 +16,7 @@ import pathlib
 
 import numpy as np
 
-from lst_tf2.config import EpisodeConfig, ListConfig, check
+from lst_tf2.config import SPLITS, EpisodeConfig, ListConfig, check
 from lst_tf2.data.layout import Catalogue, scan_split
 from lst_tf2.errors import InputError
 from lst_tf2.files import new_folder, read_json, write_bytes, write_json
@@ -25,6 +25,14 @@ INDEX_DTYPE = np.uint16
 # Episodes sampled at once: bounds the memory of a split with large classes.
 CHUNK = 512
 ARRAY_NAMES = ("classes", "labeled", "unlabeled", "distractor_classes", "distractors")
+ARRAY_HELP = {
+    "classes": "[episode, class]: which class folder of the split, sorted by name, from 0",
+    "labeled": "[episode, class, image]: which file of labeled_<split>/<class>, sorted by name, "
+    "from 0; the first `shot` are support, the rest queries",
+    "unlabeled": "[episode, class, image]: the same for unlabeled_<split>/<class>",
+    "distractor_classes": "[episode, class]: class folders outside the episode",
+    "distractors": "[episode, class, image]: their files in unlabeled_<split>/<class>",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,7 +167,7 @@ def _sample_chunk(catalogue: Catalogue, config: ListConfig, indices: range) -> l
 
 def _draw_uniforms(config: ListConfig, indices: range, shapes: list[tuple]) -> list[np.ndarray]:
     """Returns one array `[len(indices), *shape]` of uniform numbers for each of `shapes`."""
-    split = ("train", "val", "test").index(config.split)
+    split = SPLITS.index(config.split)
     sizes = [int(np.prod(shape)) for shape in shapes]
     flat = np.stack(
         [np.random.default_rng([config.seed, split, i]).random(sum(sizes)) for i in indices]
@@ -206,8 +214,7 @@ def save_lists(lists: EpisodeLists, folder: pathlib.Path) -> None:
     """Stores `lists` in the new folder `folder`."""
     settings = dataclasses.asdict(lists.config) | {"data_folder": ""}
     with new_folder(folder) as temporary:
-        note = " ".join(__doc__.split("\n\n")[0].split())
-        write_json(temporary / "list.json", {"about": note, "settings": settings})
+        write_json(temporary / "list.json", {"settings": settings, "arrays": ARRAY_HELP})
         names = "".join(f"{name}\n" for name in lists.catalogue.file_names())
         write_bytes(temporary / "files.txt", names.encode())
         for name in ARRAY_NAMES:

@@ -87,7 +87,9 @@ def _scan_pool(folder: pathlib.Path) -> dict[str, tuple[str, ...]]:
             f"Expected class folders in {folder}, found no such folder; {LAYOUT_HELP}."
         )
     with os.scandir(folder) as entries:
-        names = [entry.name for entry in entries if entry.is_dir()]
+        names = [
+            entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(".")
+        ]
     if not names:
         raise MissingInputError(f"Expected class folders in {folder}, found none; {LAYOUT_HELP}.")
     return {name: _scan_class(folder / name) for name in names}
@@ -95,13 +97,18 @@ def _scan_pool(folder: pathlib.Path) -> dict[str, tuple[str, ...]]:
 
 def _scan_class(folder: pathlib.Path) -> tuple[str, ...]:
     with os.scandir(folder) as entries:
-        names = [e.name for e in entries if e.name.lower().endswith(IMAGE_SUFFIXES)]
+        names = [e.name for e in entries if _is_image_name(e.name)]
     if not names:
         raise MissingInputError(
             f"Expected images ({', '.join(IMAGE_SUFFIXES)}) in {folder}, found none; "
             "add some or remove the class from every pool."
         )
     return tuple(sorted(names))
+
+
+def _is_image_name(name: str) -> bool:
+    # Desktop systems leave hidden files behind that only look like images.
+    return name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith(".")
 
 
 def check_image(path: str | os.PathLike, image_size: int) -> None:

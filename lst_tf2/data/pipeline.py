@@ -98,7 +98,7 @@ def stream_image_batches(
         return ImageBatch(decode_images(files.images, image_size), files.labels)
 
     dataset = _from_files(files_of, steps, load)
-    return _name_broken_images(dataset, lambda n: files_of(steps[n]).images, image_size)
+    return _name_broken_images(dataset, lambda n: map(str, files_of(steps[n]).images), image_size)
 
 
 def shuffled_rows(count: int, places: range, seed: int) -> np.ndarray:

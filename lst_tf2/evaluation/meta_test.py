@@ -16,7 +16,7 @@ from lst_tf2.evaluation.statistics import summarize
 from lst_tf2.models.learner import Learner, name_parts
 from lst_tf2.progress import Progress
 from lst_tf2.structures import Episode
-from lst_tf2.weights.checkpoints import find_checkpoint, restore
+from lst_tf2.weights.checkpoints import find_checkpoint, read_best, restore
 from lst_tf2.weights.run_folder import check_model
 
 
@@ -30,7 +30,7 @@ def meta_test(config: MetaTestConfig) -> dict[str, Any]:
         InputError: If the data, the checkpoint or the settings do not fit.
     """
     windows = plan_test_windows(config.test_list.episode, config.self_training, config.protocol)
-    learner = restore_learner(config)
+    learner, test_step = restore_learner(config)
     lists = open_lists(config.test_list)
 
     @tf.function
@@ -47,7 +47,7 @@ def meta_test(config: MetaTestConfig) -> dict[str, Any]:
             results.append(result)
             progress.advance(**running_figures(results))
     curves = {name: np.stack([getattr(r, name) for r in results]) for name in result._fields}
-    return summarize(config, curves)
+    return summarize(config, test_step, curves)
 
 
 def running_figures(results: list[EpisodeResult]) -> dict[str, float]:
@@ -58,8 +58,8 @@ def running_figures(results: list[EpisodeResult]) -> dict[str, float]:
     }
 
 
-def restore_learner(config: MetaTestConfig) -> Learner:
-    """Returns the learner of the checkpoint that `config.test_iter` names.
+def restore_learner(config: MetaTestConfig) -> tuple[Learner, int]:
+    """Returns the learner of the checkpoint that `config.test_iter` names, and its step.
 
     With "0" that is the pre-trained backbone with fresh classifier and soft weighting
     network, as in the original program.
@@ -70,8 +70,10 @@ def restore_learner(config: MetaTestConfig) -> Learner:
         pretrained = pathlib.Path(config.pretrained_path)
         check_model(pretrained.parent, config.model)
         restore(pretrained, name_parts(backbone=learner.backbone))
-        return learner
+        return learner, 0
     folder = pathlib.Path(config.run_folder)
     check_model(folder, config.model)
-    restore(find_checkpoint(folder, config.test_iter), learner.named_variables())
-    return learner
+    path = find_checkpoint(folder, config.test_iter)
+    restore(path, learner.named_variables())
+    step = read_best(folder)["step"] if path.stem == "best" else int(path.stem.split("_")[1])
+    return learner, step

@@ -10,14 +10,19 @@ from lst_tf2.errors import MissingInputError, exit_on_input_error
 from lst_tf2.files import read_json, write_bytes, write_json
 
 PERCENT = 100.0
+NOTHING = {"mean": math.nan, "ci95": math.nan}
+# Meta-tests that differ in one of these do not stand side by side in a table.
+TABLE_KEYS = ("way", "shot", "queries_per_class", "episodes", "protocol", "seed", "test_iter")
 
 
 def setting_name(summary: dict) -> str:
     """Returns the part of the file names that tells one meta-test of a run from another."""
+    lists, stages = summary["settings"]["test_list"], summary["settings"]["self_training"]
     return (
-        f"{summary['way']}way_{summary['shot']}shot_{len(summary['per_stage'])}stages"
-        f"_{summary['num_distractor_classes']}distractors_{summary['protocol']}"
-        f"_{summary['test_iter']}"
+        f"{summary['way']}way_{summary['shot']}shot_{lists['episode']['unlabeled_per_class']}unlabeled"
+        f"_{summary['num_distractor_classes']}distractors_{len(summary['per_stage'])}stages"
+        f"_{stages['unlabeled_per_stage']}seen_{stages['selected_per_class']}kept"
+        f"_{summary['protocol']}_seed{summary['seed']}_{summary['test_iter']}"
     )
 
 
@@ -52,7 +57,7 @@ def to_csv(summary: dict) -> str:
 
 def describe(figure: dict) -> str:
     """Returns an accuracy with its interval in percent."""
-    if math.isnan(figure["mean"]):
+    if figure["mean"] is None:
         return "none"
     return f"{PERCENT * figure['mean']:.1f} ± {PERCENT * figure['ci95']:.1f}"
 
@@ -76,10 +81,11 @@ def table_rows(summaries: list[dict]) -> list[list[str]]:
         + [title_of(summary) for summary in summaries],
         ["support only"] + [describe(s["baseline"]) for s in summaries],
         ["LST, first stage"] + [describe(s["per_stage"][0]) for s in summaries],
-        [f"LST, last stage ({max(stages)})"] + [describe(s["last_step"]) for s in summaries],
+        [f"LST, last stage ({max(stages)}), last step"]
+        + [describe(s["last_step"]) for s in summaries],
         ["LST, best step (as the paper reports)"] + [describe(s["best_step"]) for s in summaries],
         ["paired gain, first stage"] + [signed(s["first_stage_gain"]) for s in summaries],
-        ["paired gain, last stage"] + [signed(s["gain"]) for s in summaries],
+        ["paired gain, last step"] + [signed(s["gain"]) for s in summaries],
         ["right pseudo labels, first stage"]
         + [describe(s["pseudo_label_accuracy"][0]) for s in summaries],
         ["right pseudo labels, last stage"]
@@ -96,7 +102,11 @@ def format_table(summaries: list[dict]) -> str:
         for row in rows
     ]
     episodes = sorted({summary["episodes"] for summary in summaries})
-    lines.append(f"mean ± 95 % interval over {', '.join(map(str, episodes))} episodes")
+    first = summaries[0]
+    lines.append(
+        f"mean ± 95 % interval over {', '.join(map(str, episodes))} episodes, protocol "
+        f"{first['protocol']}, checkpoint {first['test_iter']}, seed {first['seed']}"
+    )
     return "\n".join(lines)
 
 
@@ -128,15 +138,18 @@ def _plot_panel(panel, summary: dict) -> None:
         ("per_stage", "LST on queries", "#0072B2", "o"),
         ("pseudo_label_accuracy", "pseudo labels of the stage", "#E69F00", "s"),
     ):
-        means = [PERCENT * figure["mean"] for figure in summary[key]]
-        errors = [PERCENT * figure["ci95"] for figure in summary[key]]
+        figures = [figure if figure["mean"] is not None else NOTHING for figure in summary[key]]
+        means = [PERCENT * figure["mean"] for figure in figures]
+        errors = [PERCENT * figure["ci95"] for figure in figures]
         panel.errorbar(stages, means, errors, label=label, color=color, marker=marker, capsize=3)
     mean, half = (PERCENT * summary["baseline"][key] for key in ("mean", "ci95"))
     panel.axhline(mean, color="#555555", linestyle="--", label="support only")
     panel.axhspan(mean - half, mean + half, color="#555555", alpha=0.15)
     panel.set_xticks(list(stages))
     panel.set_xlabel("self-training stage")
-    panel.set_title(f"{summary['way']}-way {summary['shot']}-shot, {title_of(summary)}")
+    panel.set_title(
+        f"{summary['way']}-way {summary['shot']}-shot, {title_of(summary)}", fontsize="medium"
+    )
 
 
 def read_summaries(folder: pathlib.Path) -> list[dict]:
@@ -145,12 +158,25 @@ def read_summaries(folder: pathlib.Path) -> list[dict]:
     Raises:
         MissingInputError: If the run has none.
     """
-    summaries = [read_json(path) for path in sorted(folder.glob("results_*.json"))]
+    types = dict.fromkeys(("baseline", "last_step", "best_step", "gain", "settings"), dict)
+    lists = {"per_stage": list, "pseudo_label_accuracy": list}
+    summaries = [
+        read_json(path, **types, **lists, num_distractor_classes=int)
+        for path in sorted(folder.glob("results_*.json"))
+    ]
     if not summaries:
         raise MissingInputError(
             f"Expected results_*.json in {folder}, found none; run `python test.py` first."
         )
     return sorted(summaries, key=lambda summary: summary["num_distractor_classes"])
+
+
+def group_tables(summaries: list[dict]) -> list[list[dict]]:
+    """Returns the meta-tests in groups that can stand side by side."""
+    groups: dict[tuple, list[dict]] = {}
+    for summary in summaries:
+        groups.setdefault(tuple(summary.get(key) for key in TABLE_KEYS), []).append(summary)
+    return list(groups.values())
 
 
 def main() -> None:
@@ -160,7 +186,8 @@ def main() -> None:
     folder = pathlib.Path(sys.argv[1])
     with exit_on_input_error():
         summaries = read_summaries(folder)
-        print(format_table(summaries))
+        for table in group_tables(summaries):
+            print(format_table(table), end="\n\n")
         plot_stages(summaries, folder / "stages.png")
         print(f"Plot: {folder / 'stages.png'}\nNext: tensorboard --logdir {folder}")
 

@@ -11,7 +11,7 @@ from lst_tf2.config import MetaTestConfig
 Z95 = 1.96
 
 
-def estimate(values: np.ndarray) -> dict[str, float]:
+def estimate(values: np.ndarray) -> dict[str, float | None]:
     """Returns mean and half-width of its 95 % interval over the first axis.
 
     Args:
@@ -19,27 +19,31 @@ def estimate(values: np.ndarray) -> dict[str, float]:
 
     Returns:
         `mean` and `ci95`, 1.96 times the population's standard deviation over the root
-        of the number of episodes, as in arXiv:1906.00562; NaN without any value.
+        of the number of episodes, as in arXiv:1906.00562; None without any value.
     """
     present = np.asarray(values, np.float64)
     present = present[~np.isnan(present)]
     if present.size == 0:
-        return {"mean": float("nan"), "ci95": float("nan")}
+        return {"mean": None, "ci95": None}
     half_width = Z95 * present.std() / np.sqrt(present.size)
     return {"mean": float(present.mean()), "ci95": float(half_width)}
 
 
-def summarize(config: MetaTestConfig, curves: dict[str, np.ndarray]) -> dict[str, Any]:
+def summarize(
+    config: MetaTestConfig, test_step: int, curves: dict[str, np.ndarray]
+) -> dict[str, Any]:
     """Returns the results of a meta-test, accuracies in 0..1.
 
     Args:
         config: Its settings.
+        test_step: The step of the checkpoint tested.
         curves: `baseline` `[E, steps]`, `final` `[E, steps]`, `stages`
             `[E, stages, steps]` and `pseudo_labels` `[E, stages]`, one row an episode.
     """
     lists, episode = config.test_list, config.test_list.episode
     baseline, final = curves["baseline"], curves["final"]
     best = int(final.mean(axis=0).argmax())
+    first_stage, steps_per_stage = curves["stages"][:, 0, -1], curves["stages"].shape[-1]
     return {
         "way": episode.way,
         "shot": episode.shot,
@@ -49,12 +53,14 @@ def summarize(config: MetaTestConfig, curves: dict[str, np.ndarray]) -> dict[str
         "num_distractor_classes": episode.num_distractor_classes,
         "seed": lists.seed,
         "test_iter": config.test_iter,
+        "test_step": test_step,
         "baseline": estimate(baseline[:, -1]),
         "last_step": estimate(final[:, -1]),
         "best_step": {**estimate(final[:, best]), "step": best + 1},
         "per_stage": [estimate(stage) for stage in curves["stages"][:, :, -1].T],
         "gain": estimate(final[:, -1] - baseline[:, -1]),
-        "first_stage_gain": estimate(curves["stages"][:, 0, -1] - baseline[:, -1]),
+        # Against the support set alone after as many steps.
+        "first_stage_gain": estimate(first_stage - baseline[:, steps_per_stage - 1]),
         "pseudo_label_accuracy": [estimate(stage) for stage in curves["pseudo_labels"].T],
         "per_step": [estimate(step) for step in final.T],
         "settings": dataclasses.asdict(config) | {"run_folder": ""},

@@ -16,9 +16,9 @@ class Every(NamedTuple):
 
 
 def check_finite(step: int, scalars: dict[str, float]) -> None:
-    """Raises `InputError` if a loss of step number `step` is not finite."""
+    """Raises `InputError` if a loss or gradient norm of step `step` is not finite."""
     for name, value in scalars.items():
-        if "loss" in name and not math.isfinite(value):
+        if not math.isfinite(value):
             raise InputError(
                 f"Expected a finite {name}, received {value} at step {step}; nothing of this step "
                 "was saved. Lower the learning rates (--meta_lr, --swn_lr, --base_lr or --pre_lr) "
@@ -42,7 +42,7 @@ def run_steps(
         scalars = {name: float(value) for name, value in step_fn(step, batch).items()}
         done = step + 1
         check_finite(done, scalars)
-        progress.advance(**scalars)
+        progress.advance(**{n: value for n, value in scalars.items() if "norm" not in n})
         due = [every for every in actions if done % every.steps == 0 or done == steps.stop]
         for every in due:
             with progress.pause():

@@ -135,7 +135,10 @@ class MetaTrainer:
         self.swn_optimizer.apply_gradients(
             zip(swn_gradients, self.learner.swn_variables, strict=True)
         )
-        return scalars
+        return scalars | {
+            "meta_gradient_norm": tf.linalg.global_norm(meta_gradients),
+            "swn_gradient_norm": tf.linalg.global_norm(swn_gradients),
+        }
 
     def _validate_step(self, episode: Episode) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         context = observe(self.learner, episode, self.adaptation)

@@ -14,7 +14,7 @@ from lst_tf2.data.episodes import EpisodeLists, open_lists
 from lst_tf2.data.pipeline import stream_episodes, stream_meta_batches
 from lst_tf2.models.learner import Learner, name_parts
 from lst_tf2.progress import Progress
-from lst_tf2.training.loop import Every, run_steps
+from lst_tf2.training.loop import Every, check_finite, run_steps
 from lst_tf2.training.meta_step import MetaTrainer
 from lst_tf2.training.summaries import Summaries
 from lst_tf2.weights.checkpoints import CheckpointStore, restore
@@ -36,9 +36,10 @@ def meta_train(config: MetaTrainConfig, *, overwrite: bool = False) -> str:
     folder = claim(config.run_folder, config, overwrite=overwrite)
     store = CheckpointStore(folder, trainer.named_variables())
     steps = range(store.restore_newest(), config.loop.num_steps)
-    if steps:
-        MetaTraining(config, trainer, store, val_lists).run(train_lists, steps)
-    return f"Meta-trained learner: {folder / f'step_{max(steps.start, steps.stop)}.npz'}"
+    if not steps:
+        return f"Nothing to do: {folder / f'step_{steps.start}.npz'} is there already."
+    MetaTraining(config, trainer, store, val_lists).run(train_lists, steps)
+    return f"Meta-trained learner: {folder / f'step_{steps.stop}.npz'}"
 
 
 def build_trainer(config: MetaTrainConfig) -> MetaTrainer:
@@ -104,6 +105,7 @@ class MetaTraining:
             f"val/{name}": float(np.mean([result[name] for result, _ in results]))
             for name in results[0][0]
         }
+        check_finite(step, scalars)
         self.summaries.write_scalars(step, scalars)
         weights = tf.concat([soft_weights for _, soft_weights in results], axis=0)
         self.summaries.write_histogram(step, "val/soft_weights", weights)

@@ -40,9 +40,14 @@ class Pretrainer:
                 tf.nn.sparse_softmax_cross_entropy_with_logits(batch.labels, logits)
             )
         variables = self.model.learned_variables
-        self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+        gradients = tape.gradient(loss, variables)
+        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         hits = tf.argmax(logits, axis=-1, output_type=tf.int32) == batch.labels
-        return {"loss": loss, "accuracy": tf.reduce_mean(tf.cast(hits, tf.float32))}
+        return {
+            "loss": loss,
+            "accuracy": tf.reduce_mean(tf.cast(hits, tf.float32)),
+            "gradient_norm": tf.linalg.global_norm(gradients),
+        }
 
 
 def pretrain(config: PretrainConfig, *, overwrite: bool = False) -> str:
@@ -65,9 +70,10 @@ def pretrain(config: PretrainConfig, *, overwrite: bool = False) -> str:
     trainer = Pretrainer(config)
     store = CheckpointStore(folder, trainer.named_variables())
     steps = range(store.restore_newest(), config.loop.num_steps)
-    if steps:
-        _run(trainer, catalogue, store, steps)
-    return f"Pre-trained backbone: {folder / f'step_{max(steps.start, steps.stop)}.npz'}"
+    if not steps:
+        return f"Nothing to do: {folder / f'step_{steps.start}.npz'} is there already."
+    _run(trainer, catalogue, store, steps)
+    return f"Pre-trained backbone: {folder / f'step_{steps.stop}.npz'}"
 
 
 def _run(trainer: Pretrainer, catalogue, store: CheckpointStore, steps: range) -> None:

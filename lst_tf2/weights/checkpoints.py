@@ -44,11 +44,11 @@ class CheckpointStore:
 
     def save_if_best(self, step: int, accuracy: float) -> bool:
         """Writes the state as `best` if no earlier one had that accuracy; says whether."""
-        record = self.folder / "best.json"
-        if record.exists() and read_json(record)["val_accuracy"] >= accuracy:
+        has_best = (self.folder / "best.json").exists() and (self.folder / "best.npz").exists()
+        if has_best and read_best(self.folder)["val_accuracy"] >= accuracy:
             return False
         self._write(self.folder / "best.npz")
-        write_json(record, {"step": step, "val_accuracy": accuracy})
+        write_json(self.folder / "best.json", {"step": step, "val_accuracy": accuracy})
         return True
 
     def restore_newest(self) -> int:
@@ -67,6 +67,15 @@ class CheckpointStore:
         buffer = io.BytesIO()
         np.savez(buffer, **{name: variable.numpy() for name, variable in self.variables.items()})
         write_bytes(path, buffer.getvalue())
+
+
+def read_best(folder: pathlib.Path) -> dict[str, Any]:
+    """Returns step and validation accuracy of the checkpoint kept as the best.
+
+    Raises:
+        InputError: If the record is missing or damaged.
+    """
+    return read_json(folder / "best.json", step=int, val_accuracy=(int, float))
 
 
 def saved_steps(folder: pathlib.Path) -> list[int]:
@@ -146,13 +155,18 @@ def restore(path: pathlib.Path, variables: dict[str, Any], *, only_these: bool =
             if name not in variables and not name.startswith(FOREIGN_PREFIX)
         ]
     faults += [
+        f"{name} is not finite"
+        for name in variables
+        if name in arrays and not np.isfinite(arrays[name]).all()
+    ]
+    faults += [
         f"{name} has shape {arrays[name].shape}, not {tuple(variable.shape)}"
         for name, variable in variables.items()
         if name in arrays and arrays[name].shape != tuple(variable.shape)
     ]
     if faults:
         raise InputError(
-            f"Expected the variables of this model in {path}, received another model's: "
+            f"Expected the variables of this model in {path}, received others: "
             f"{'; '.join(faults)}. Pass the settings that it was trained with."
         )
     for name, variable in variables.items():

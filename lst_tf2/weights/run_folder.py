@@ -1,11 +1,11 @@
 """The folder of a run: its settings, fixed before the first step."""
 
 import dataclasses
+import itertools
 import pathlib
-import shutil
 from typing import Any
 
-from lst_tf2.config import ModelConfig
+from lst_tf2.config import ModelConfig, check
 from lst_tf2.errors import InputError, MissingInputError
 from lst_tf2.files import read_json, write_json
 
@@ -44,26 +44,42 @@ def claim(folder: str, config: Any, *, overwrite: bool) -> pathlib.Path:
     Args:
         folder: The run folder; made where there is none.
         config: A dataclass, the run's settings.
-        overwrite: Start anew where the folder holds a run with other settings.
+        overwrite: Start anew where the folder holds a run with other settings; that
+            run is kept beside it under another name.
 
     Raises:
         InputError: If the folder holds a run with other settings and `overwrite` is not
             set, or holds something that is not a run.
     """
     path, settings = pathlib.Path(folder), dataclasses.asdict(config)
-    if path.is_dir() and any(path.iterdir()):
+    if path.is_dir() and holds_more_than_results(path):
         differences = list_differences(_read_settings(path), settings)
         if differences and not overwrite:
             raise InputError(
                 f"Expected the settings of the run that {path} holds, received others:\n  "
                 + "\n  ".join(differences)
-                + "\nPass --overwrite to start that run anew (its files are removed), or another "
-                "--exp_name."
+                + "\nPass --overwrite to start anew (that run is kept beside it under another "
+                "name), or name another folder (--exp_name; --pretrain_w_path for --phase=pre)."
             )
-        if overwrite:
-            shutil.rmtree(path)
+        if differences:
+            _set_aside(path)
     write_json(path / "config.json", {"settings": settings})
     return path
+
+
+def holds_more_than_results(path: pathlib.Path) -> bool:
+    """Returns whether a folder holds anything but results of tests and temporary files."""
+    return any(
+        not (entry.name.startswith(("results_", ".")) or entry.name == "stages.png")
+        for entry in path.iterdir()
+    )
+
+
+def _set_aside(path: pathlib.Path) -> None:
+    """Renames a run folder to the first free `<name>.<number>`."""
+    numbers = itertools.count(1)
+    free = next(f for n in numbers if not (f := path.with_name(f"{path.name}.{n}")).exists())
+    path.rename(free)
 
 
 def _read_settings(path: pathlib.Path) -> dict:
@@ -71,7 +87,7 @@ def _read_settings(path: pathlib.Path) -> dict:
         raise InputError(
             f"Expected a run in {path}, found files but no config.json; name another folder."
         )
-    return read_json(path / "config.json").get("settings", {})
+    return read_json(path / "config.json", settings=dict)["settings"]
 
 
 def check_model(path: pathlib.Path, model: ModelConfig) -> None:
@@ -82,7 +98,10 @@ def check_model(path: pathlib.Path, model: ModelConfig) -> None:
             "(`python train.py --phase=pre`, then `python train.py`), or mend --exp_name, "
             "--dataset or --pretrain_w_path."
         )
-    stored = _read_settings(path).get("model", {})
+    stored = _read_settings(path).get("model")
+    check(
+        isinstance(stored, dict), f"a model in {path / 'config.json'}", stored, "restore the file"
+    )
     if differences := list_differences(stored, dataclasses.asdict(model)):
         raise InputError(
             f"Expected the model of the run in {path}, received another: {'; '.join(differences)}; "

@@ -4,7 +4,7 @@ import json
 import pytest
 from PIL import Image
 
-from lst_tf2.errors import MissingInputError
+from lst_tf2.errors import InputError, MissingInputError
 from lst_tf2.evaluation import report
 
 
@@ -29,15 +29,20 @@ def fixture_summary():
         "per_stage": [figure(0.85), figure(0.9)],
         "gain": figure(0.099),
         "first_stage_gain": figure(-0.049),
-        "pseudo_label_accuracy": [figure(float("nan")), figure(0.97)],
+        "pseudo_label_accuracy": [figure(None), figure(0.97)],
         "per_step": [figure(0.9)] * 3,
-        "settings": {"way": 5},
+        "settings": {
+            "test_list": {"episode": {"unlabeled_per_class": 100}},
+            "self_training": {"unlabeled_per_stage": 30, "selected_per_class": 20},
+        },
     }
 
 
 def test_files_hold_the_same_figures(summary, tmp_path):
     json_path, csv_path, png_path = report.write_results(summary, tmp_path)
-    assert json_path.name == "results_5way_1shot_2stages_0distractors_standard_last.json"
+    assert json_path.name == (
+        "results_5way_1shot_100unlabeled_0distractors_2stages_30seen_20kept_standard_seed0_last.json"
+    )
     stored = json.loads(json_path.read_text())
     assert stored["best_step"] == summary["best_step"]
     with csv_path.open() as file:
@@ -54,11 +59,13 @@ def test_table_gives_percent_with_intervals(summary):
     cells = {line.split("  ")[0]: line.split("  ")[-1].strip() for line in lines[:-1]}
     assert cells["support only"] == "80.1 ± 1.0"
     assert cells["LST, first stage"] == "85.0 ± 1.0"
-    assert cells["LST, last stage (2)"] == "90.0 ± 1.2"
+    assert cells["LST, last stage (2), last step"] == "90.0 ± 1.2"
     assert cells["paired gain, first stage"] == "-4.9 ± 1.0"
-    assert cells["paired gain, last stage"] == "+9.9 ± 1.0"
+    assert cells["paired gain, last step"] == "+9.9 ± 1.0"
     assert cells["right pseudo labels, first stage"] == "none"
-    assert lines[-1] == "mean ± 95 % interval over 100 episodes"
+    assert lines[-1] == (
+        "mean ± 95 % interval over 100 episodes, protocol standard, checkpoint last, seed 0"
+    )
 
 
 def test_report_joins_all_results_of_a_run(summary, tmp_path, capsys, monkeypatch):
@@ -69,6 +76,19 @@ def test_report_joins_all_results_of_a_run(summary, tmp_path, capsys, monkeypatc
     assert (tmp_path / "stages.png").exists()
     header = capsys.readouterr().out.splitlines()[0]
     assert header.index("no distractors") < header.index("3 distractor classes")
+
+
+def test_unlike_tests_do_not_share_a_table(summary):
+    other = summary | {"num_distractor_classes": 3}
+    shots = summary | {"shot": 5}
+    assert report.group_tables([summary, shots, other]) == [[summary, other], [shots]]
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", "{"])
+def test_damaged_results_are_refused(content, tmp_path):
+    (tmp_path / "results_x.json").write_text(content)
+    with pytest.raises(InputError, match=r"results_x\.json"):
+        report.read_summaries(tmp_path)
 
 
 def test_same_results_give_the_same_bytes(summary, tmp_path):

@@ -14,7 +14,7 @@ def test_estimate_is_that_of_the_paper():
 
 def test_estimate_passes_over_episodes_without_a_value():
     assert estimate(np.array([0.5, np.nan, 0.7]))["mean"] == pytest.approx(0.6)
-    assert np.isnan(estimate(np.array([np.nan]))["mean"])
+    assert estimate(np.array([np.nan])) == {"mean": None, "ci95": None}
 
 
 def test_summary_reports_last_and_best_step_and_the_paired_gain():
@@ -28,7 +28,7 @@ def test_summary_reports_last_and_best_step_and_the_paired_gain():
         "stages": np.array([[[0.1, 0.5], [0.1, 0.3]], [[0.1, 0.7], [0.1, 0.5]]]),
         "pseudo_labels": np.array([[0.5, 0.75], [np.nan, 0.25]]),
     }
-    summary = summarize(config, curves)
+    summary = summarize(config, 300, curves)
     expected = {
         "way": 5,
         "shot": 1,
@@ -38,6 +38,7 @@ def test_summary_reports_last_and_best_step_and_the_paired_gain():
         "num_distractor_classes": 2,
         "seed": 5,
         "test_iter": "best",
+        "test_step": 300,
     }
     assert {key: summary[key] for key in expected} == expected
     assert summary["baseline"]["mean"] == pytest.approx(0.5)

@@ -133,3 +133,19 @@ def test_missing_file_names_the_saved_steps(trainer, tmp_path):
     checkpoints.CheckpointStore(tmp_path, trainer.named_variables()).save(3)
     with pytest.raises(MissingInputError, match=r"step_4.npz, found none .saved steps there: 3"):
         checkpoints.read_arrays(tmp_path / "step_4.npz")
+
+
+def test_weights_that_are_not_finite_are_refused(trainer, tmp_path):
+    trainer.learner.classifier.bias.assign([0.0, np.nan, 0.0])
+    checkpoints.CheckpointStore(tmp_path, trainer.named_variables()).save(1)
+    with pytest.raises(InputError, match="classifier/bias is not finite"):
+        checkpoints.restore(tmp_path / "step_1.npz", trainer.named_variables())
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", '{"step": 1, "val_accuracy": null}'])
+def test_damaged_record_of_the_best_is_refused(trainer, tmp_path, content):
+    store = checkpoints.CheckpointStore(tmp_path, trainer.named_variables())
+    store.save_if_best(1, 0.5)
+    (tmp_path / "best.json").write_text(content)
+    with pytest.raises(InputError, match=r"best\.json"):
+        store.save_if_best(2, 0.6)

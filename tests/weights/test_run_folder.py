@@ -32,6 +32,7 @@ def test_other_settings_are_refused_until_overwritten(config):
     assert (path / "step_1.npz").exists()
     claim(config.run_folder, other, overwrite=True)
     assert not (path / "step_1.npz").exists()
+    assert (path.parent / "run.1" / "step_1.npz").exists()
     assert json.loads((path / "config.json").read_text())["settings"]["batch_size"] == 8
 
 
@@ -50,6 +51,22 @@ def test_model_must_be_that_of_the_run(config):
         check_model(path, ModelConfig(image_size=32))
     with pytest.raises(MissingInputError, match="train one first"):
         check_model(path.parent / "other", ModelConfig())
-    (path / "config.json").write_text("{")
-    with pytest.raises(InputError, match="Expected JSON in"):
-        check_model(path, ModelConfig())
+    for damaged in ("{", "[]", '{"settings": null}', '{"settings": {"model": null}}'):
+        (path / "config.json").write_text(damaged)
+        with pytest.raises(InputError, match=r"config\.json"):
+            check_model(path, ModelConfig())
+
+
+def test_folder_with_results_alone_can_be_claimed(config, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "results_x.json").touch()
+    path = claim(config.run_folder, config, overwrite=False)
+    assert (path / "config.json").exists()
+    assert (path / "results_x.json").exists()
+
+
+def test_same_settings_are_never_set_aside(config):
+    path = claim(config.run_folder, config, overwrite=False)
+    (path / "step_1.npz").touch()
+    claim(config.run_folder, config, overwrite=True)
+    assert (path / "step_1.npz").exists()
