@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SEED ?= 0
 # Another seed is another run, with folders of its own.
 RUN := $(if $(filter 0,$(SEED)),demo,demo_seed$(SEED))
-DEMO_FLAGS := --seed=$(SEED) --pretrain_w_path=pretrain_weights/$(patsubst demo%,%,$(RUN))
+DEMO_FLAGS := --seed=$(SEED) $(if $(filter 0,$(SEED)),,--pretrain_w_path=pretrain_weights/seed$(SEED)/)
 
 .PHONY: demo test lint bench clean
 .DELETE_ON_ERROR:
