@@ -244,7 +244,11 @@ class PretrainConfig:
 
 @dataclasses.dataclass(frozen=True)
 class MetaTrainConfig:
-    """Describes meta-training (arXiv:1906.00562)."""
+    """Describes meta-training (arXiv:1906.00562).
+
+    It starts from the pre-trained backbone at `pretrained_path`; where `finetune_path` is
+    set, from the backbone, scales, shifts and classifier of the learner at that path.
+    """
 
     run_folder: str
     pretrained_path: str
@@ -258,6 +262,7 @@ class MetaTrainConfig:
     meta_batch_size: int = 2
     num_val_episodes: int = 10
     seed: int = 0
+    finetune_path: str = ""
 
     def __post_init__(self):
         check_at_least(1, "raise --meta_batch_size", meta_batch_size=self.meta_batch_size)

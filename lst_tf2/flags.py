@@ -53,6 +53,10 @@ TRAIN_FLAGS = [
     ("nb_ul_samples", 10, "Unlabeled images per class."),
     ("re_train_epoch_num", 5, "Steps on support and pseudo-labeled images; 0: none."),
     ("train_base_epoch_num", 20, "Steps in all, the rest on the support set alone."),
+    ("meta_finetune", False, "Start from a meta-trained learner (Meta-Transfer Learning's or "
+     "LST's), not from the pre-trained backbone."),
+    ("finetune_w_path", "", "With meta_finetune: its checkpoint, <folder>/step_<n>.npz; "
+     "convert_tf1_weights.py makes one of the original's files."),
     ("metatrain_iterations", 15000, "Iterations of meta-training."),
     ("meta_batch_size", 2, "T, episodes per iteration."),
     ("meta_lr", 0.001, "Rate for scaling, shifting and initial classifier."),
@@ -211,6 +215,12 @@ def _pretrain_config(values: flags.FlagValues) -> config.PretrainConfig:
 
 def _meta_train_config(values: flags.FlagValues) -> config.MetaTrainConfig:
     config.check_at_least(1, "raise --lr_drop_step", lr_drop_step=values.lr_drop_step)
+    check(
+        bool(values.finetune_w_path) == values.meta_finetune,
+        "--meta_finetune and --finetune_w_path together",
+        f"{values.meta_finetune} and {values.finetune_w_path!r}",
+        "pass both or neither",
+    )
     interval = math.lcm(values.lr_drop_step, max(1, values.meta_val_print_step))
 
     def optimizer(rate: float) -> config.OptimizerConfig:
@@ -240,6 +250,7 @@ def _meta_train_config(values: flags.FlagValues) -> config.MetaTrainConfig:
         meta_batch_size=values.meta_batch_size,
         num_val_episodes=values.val_episode_num,
         seed=values.seed,
+        finetune_path=values.finetune_w_path if values.meta_finetune else "",
     )
 
 

@@ -196,6 +196,7 @@ def test_other_settings_need_overwrite(home):
         ("train.py", [*META, "--filters=4,x"], ["whole numbers"]),
         ("train.py", [*META, "--activation=tanh"], ["leaky_relu, relu, None", "'tanh'"]),
         ("train.py", [*META, "--base_lr=nan"], ["a finite base_lr above 0", "nan"]),
+        ("train.py", [*META, "--meta_finetune"], ["--finetune_w_path together"]),
         ("train.py", [*META, "--lr_drop_step=0"], ["lr_drop_step of at least 1"]),
         ("train.py", [*META, "--metatrain_iterations=0"], ["iterations of at least 1"]),
         ("train.py", [*META, "--seed=-1"], ["a seed of at least 0", "-1"]),
@@ -303,6 +304,17 @@ def test_weights_go_to_the_original_and_back(home, tmp_path):
         assert result.returncode == 0, result.stderr
     results = f"{RESULTS.format(0)}_paper_seed0_2.csv"
     assert (run_folder / results).read_text() == (target / results).read_text()
+    start = target / "step_2.npz"
+    finetune = ["--exp_name=tuned", "--meta_finetune", f"--finetune_w_path={start}"]
+    result = run("train.py", *META, *finetune, "--metatrain_iterations=1", cwd=home)
+    assert result.returncode == 0, result.stderr
+    with np.load(start) as before, np.load(home / "checkpoints" / "tuned" / "step_1.npz") as after:
+        # One step of Adam moves a weight by at most its rate.
+        moved = np.abs(before["classifier/kernel"] - after["classifier/kernel"]).max()
+        assert 0 < moved < 1.1e-3
+        np.testing.assert_array_equal(
+            before["backbone/block1/conv1/kernel"], after["backbone/block1/conv1/kernel"]
+        )
 
 
 def test_converter_refuses_and_rehearses_without_output(home, tmp_path):

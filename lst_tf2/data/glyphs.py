@@ -162,8 +162,6 @@ def has_dataset(folder: pathlib.Path) -> bool:
 def find_problem(folder: pathlib.Path, settings: Settings) -> str:
     """Returns what keeps the data set in `folder` from being that of `settings`, or ""."""
     found, wanted = files.read_json(folder / RECORD_NAME), settings.record()
-    if not isinstance(found, dict):
-        return f"{RECORD_NAME} of another form"
     changed = [key for key in wanted if found.get(key) != wanted[key]]
     if changed:
         shown = [f"{k}={found.get(k)}" if isinstance(wanted[k], int) else k for k in changed]

@@ -43,12 +43,13 @@ def meta_train(config: MetaTrainConfig, *, overwrite: bool = False) -> str:
 
 
 def build_trainer(config: MetaTrainConfig) -> MetaTrainer:
-    """Returns a trainer whose backbone holds the pre-trained weights."""
+    """Returns a trainer that starts from the pre-trained, or from meta-trained weights."""
     keras.utils.set_random_seed(config.seed)  # Initial weights alone draw from it.
-    pretrained = pathlib.Path(config.pretrained_path)
-    check_model(pretrained.parent, config.model)
+    start = pathlib.Path(config.finetune_path or config.pretrained_path)
+    check_model(start.parent, config.model)
     learner = Learner(config.model, config.train_list.episode.way)
-    restore(pretrained, name_parts(backbone=learner.backbone))
+    parts = {"classifier": learner.classifier} if config.finetune_path else {}
+    restore(start, name_parts(backbone=learner.backbone, **parts))
     return MetaTrainer(learner, config.adaptation, config.optimizer, config.swn_optimizer)
 
 

@@ -218,7 +218,7 @@ def test_incomplete_dataset_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [("[]", "glyphs.json of another form"), ("{", "Expected JSON in")]
+    ("content", "message"), [("[]", "list in place of an object"), ("{", "Expected JSON in")]
 )
 def test_damaged_record_is_refused(tmp_path, content, message):
     (tmp_path / "glyphs.json").write_text(content)
