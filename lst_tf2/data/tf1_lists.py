@@ -1,0 +1,273 @@
+"""Reads the filename lists that the original TensorFlow 1 program draws.
+
+For a setting it writes a folder `{mini_,tiered_}{shot}shot_{way}way` of string arrays,
+episode after episode (E) and in each class after class (N):
+
+    {split}_filenames.npy                                            [E * N * P]
+    unlabeled_samples_for_{split}/{split}_{U}_un_filenames.npy       [E * N * U]   train, val
+    unlabeled_samples_for_test/test_{0..9}_un_filenames.npy          [E * N * 10]  each
+    unlabeled_samples_for_test/distracting_file/test_{1..7}_dis_filenames.npy  [E * 100]
+
+It lists 80,000 episodes to train with `P = shot + 15`, and 600 each to validate and to
+test with `P = 2 * shot`. Its label arrays say nothing that the order does not.
+"""
+
+import os
+import pathlib
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+
+from lst_tf2.config import ListConfig, check
+from lst_tf2.data.episodes import INDEX_DTYPE, EpisodeLists
+from lst_tf2.data.layout import Catalogue
+from lst_tf2.errors import InputError, MissingInputError
+
+# Fixed in the original program, for test episodes.
+IMAGES_PER_FILE = 10
+NUM_UNLABELED_FILES = 10
+NUM_DISTRACTOR_FILES = 7
+IMAGES_PER_DISTRACTOR = 100
+# An image's number is its class times this, plus its place in the class's pool.
+CLASS_STRIDE = np.iinfo(INDEX_DTYPE).max + 1
+NOT_FOUND = -1
+# Names turned into Python strings at once: bounds the memory of the training lists.
+CHUNK = 1 << 16
+NUM_NAMED = 3
+REMEDY = (
+    "pass the way, shot, queries and unlabeled images that the lists were drawn with (the "
+    "original has 15 queries a class to train, `shot` to validate and to test) and no more "
+    "episodes than they hold, or restore the file"
+)
+
+
+class ImageNumbers(dict):
+    """Maps the names of images, spelled as in the lists, to their numbers.
+
+    Resolves each spelling once, by its last three parts: the folders above are those
+    of the machine that drew the lists. Collects the images that it can not find.
+    """
+
+    def __init__(self, catalogue: Catalogue):
+        super().__init__()
+        self.missing: set[str] = set()
+        self._known = {
+            (f"{pool}_{catalogue.split}", entry.name, name): CLASS_STRIDE * c + i
+            for c, entry in enumerate(catalogue.classes)
+            for pool in ("labeled", "unlabeled")
+            for i, name in enumerate(getattr(entry, pool))
+        }
+
+    def __missing__(self, name: str | bytes) -> int:
+        text = name.decode("utf-8", "replace") if isinstance(name, bytes) else name
+        # Windows paths take both separators, and skip doubled ones as in `.//data`.
+        parts = pathlib.PureWindowsPath(text).parts[-3:]
+        self[name] = self._known.get(parts, NOT_FOUND)
+        if self[name] == NOT_FOUND:
+            self.missing.add("/".join(parts))
+        return self[name]
+
+    def of(self, names: np.ndarray) -> np.ndarray:
+        """Returns the int64 numbers of `names`, -1 for images that are not there."""
+        chunks = (names[start : start + CHUNK] for start in range(0, len(names), CHUNK))
+        flat = (self[name] for chunk in chunks for name in chunk.tolist())
+        return np.fromiter(flat, np.int64, len(names))
+
+
+class Blocks(NamedTuple):
+    """Holds the images of one file, a block of them for each class of each episode."""
+
+    path: pathlib.Path
+    numbers: np.ndarray  # [E, N, images]
+
+
+def read_tf1_lists(
+    folder: str | os.PathLike, config: ListConfig, catalogue: Catalogue
+) -> EpisodeLists:
+    """Returns the episodes that the original program listed in `folder`.
+
+    They keep the order of the files, so `arrange_as_paper` feeds them as the original.
+    Stored by `save_lists` in `list_folder(config)`, they are what `open_lists` opens.
+
+    Args:
+        folder: The one that holds `{split}_filenames.npy`.
+        config: Names the split, the counts in an episode as the lists were drawn with, and
+            how many episodes to read from the start; for test episodes, the unlabeled
+            images and distractors may be fewer than listed.
+        catalogue: The images of the same split, wherever they now are.
+
+    Raises:
+        MissingInputError: If a list is missing.
+        InputError: If a list is damaged, does not fit `config`, contradicts another list
+            or names images that `catalogue` lacks.
+    """
+    _check_catalogue(config, catalogue)
+    _check_counts(config)
+    folder, numbers = pathlib.Path(folder), ImageNumbers(catalogue)
+    labeled_file, unlabeled_files, distractor_files = _read_files(folder, config, numbers)
+    _check_found(numbers, folder, catalogue)
+    classes, labeled = _split_numbers(labeled_file, catalogue)
+    unlabeled = _join_unlabeled(unlabeled_files, classes, catalogue)
+    others, distractors = _join_distractors(distractor_files, config, catalogue)
+    _check_distinct(np.concatenate([classes, others], axis=1), folder)
+    arrays = (a.astype(INDEX_DTYPE) for a in (classes, labeled, unlabeled, others, distractors))
+    return EpisodeLists(config, catalogue, *arrays)
+
+
+def _read_files(
+    folder: pathlib.Path, config: ListConfig, numbers: ImageNumbers
+) -> tuple[Blocks, list[Blocks], list[Blocks]]:
+    """Returns what the labeled, the unlabeled and the distractor files hold."""
+    episode, count = config.episode, config.num_episodes
+    labeled_shape = (count, episode.way, episode.labeled_per_class)
+    labeled = _read_blocks(folder / f"{config.split}_filenames.npy", numbers, labeled_shape)
+    paths = _unlabeled_files(folder, config)
+    shape = (count, episode.way, episode.unlabeled_per_class // len(paths))
+    unlabeled = [_read_blocks(path, numbers, shape) for path in paths]
+    other_paths, shape = _distractor_files(folder, config), (count, 1, IMAGES_PER_DISTRACTOR)
+    return labeled, unlabeled, [_read_blocks(path, numbers, shape) for path in other_paths]
+
+
+def _check_catalogue(config: ListConfig, catalogue: Catalogue) -> None:
+    split = config.split
+    remedy = f"scan the {split} split"
+    check(catalogue.split == split, f"images of split {split!r}", repr(catalogue.split), remedy)
+    sizes = [len(p) for entry in catalogue.classes for p in (entry.labeled, entry.unlabeled)]
+    check(
+        max(sizes, default=0) < CLASS_STRIDE,
+        f"at most {CLASS_STRIDE - 1} images in a class folder of {catalogue.folder}",
+        max(sizes, default=0),
+        "remove images that the lists do not name",
+    )
+
+
+def _check_counts(config: ListConfig) -> None:
+    episode, split = config.episode, config.split
+    most = NUM_DISTRACTOR_FILES if split == "test" else 0
+    check(
+        episode.num_distractor_classes <= most,
+        f"at most {most} distractor classes, as the original lists for split {split!r}",
+        episode.num_distractor_classes,
+        "lower --num_dis",
+    )
+    unlabeled = episode.unlabeled_per_class
+    check(
+        split != "test"
+        or (
+            unlabeled % IMAGES_PER_FILE == 0 and unlabeled <= IMAGES_PER_FILE * NUM_UNLABELED_FILES
+        ),
+        "10, 20, ... or 100 unlabeled images a class, as each of 10 files holds 10",
+        unlabeled,
+        "pass such a --nb_ul_samples",
+    )
+
+
+def _unlabeled_files(folder: pathlib.Path, config: ListConfig) -> list[pathlib.Path]:
+    split, count = config.split, config.episode.unlabeled_per_class
+    folder = folder / f"unlabeled_samples_for_{split}"
+    if split != "test":
+        return [folder / f"{split}_{count}_un_filenames.npy"]
+    return [folder / f"test_{j}_un_filenames.npy" for j in range(count // IMAGES_PER_FILE)]
+
+
+def _distractor_files(folder: pathlib.Path, config: ListConfig) -> list[pathlib.Path]:
+    folder = folder / "unlabeled_samples_for_test" / "distracting_file"
+    count = config.episode.num_distractor_classes
+    return [folder / f"test_{j}_dis_filenames.npy" for j in range(1, count + 1)]
+
+
+def _read_blocks(path: pathlib.Path, numbers: ImageNumbers, shape: tuple) -> Blocks:
+    """Returns the first `prod(shape)` images of the list at `path`."""
+    names = _load_names(path)
+    per_episode = shape[1] * shape[2]
+    check(
+        len(names) >= shape[0] * per_episode and len(names) % per_episode == 0,
+        f"{shape[0]} or more episodes of {shape[1]} x {shape[2]} = {per_episode} names in {path}",
+        f"{len(names)} names",
+        REMEDY,
+    )
+    return Blocks(path, numbers.of(names[: shape[0] * per_episode]).reshape(shape))
+
+
+def _load_names(path: pathlib.Path) -> np.ndarray:
+    """Returns the names in `path`, mapped, not read: training lists exceed a gigabyte."""
+    remedy = "restore the file, or let the original program write it anew"
+    try:
+        with warnings.catch_warnings():
+            # NumPy advises to save again what Python 2 wrote; these stay as they are.
+            warnings.filterwarnings("ignore", ".*Python 2", UserWarning)
+            names = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise MissingInputError(f"Expected a list {path}, found none; {REMEDY}.") from None
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"Expected an array in {path}, received: {error}; {remedy}.") from None
+    is_names = isinstance(names, np.ndarray) and names.ndim == 1 and names.dtype.kind in "SU"
+    received = f"{getattr(names, 'dtype', type(names).__name__)} {getattr(names, 'shape', '')}"
+    check(is_names, f"one row of strings in {path}", received, remedy)
+    return names
+
+
+def _check_found(numbers: ImageNumbers, folder: pathlib.Path, catalogue: Catalogue) -> None:
+    missing = sorted(numbers.missing)
+    check(
+        not missing,
+        f"the images that {folder} lists in {catalogue.folder}",
+        f"{len(missing)} missing of {len(set(numbers))} (first: {', '.join(missing[:NUM_NAMED])})",
+        "use the images that the lists were drawn from, in folders of the same names",
+    )
+
+
+def _split_numbers(blocks: Blocks, catalogue: Catalogue) -> tuple[np.ndarray, np.ndarray]:
+    """Returns classes `[E, N]` and images `[E, N, images]`."""
+    classes, images = np.divmod(blocks.numbers, CLASS_STRIDE)
+    _check_classes(classes, classes[..., 0], blocks.path, catalogue)
+    return classes[..., 0], images
+
+
+def _check_classes(
+    found: np.ndarray, expected: np.ndarray, path: pathlib.Path, catalogue: Catalogue
+) -> None:
+    """Raises `InputError` unless each block of `found` is of the class `expected` `[E, N]`."""
+    wrong = np.argwhere(found != expected[..., None])
+    if not len(wrong):
+        return
+    index, position, image = wrong[0]
+    wanted = catalogue.classes[expected[index, position]].name
+    received = catalogue.classes[found[index, position, image]].name
+    raise InputError(
+        f"Expected {found.shape[-1]} images of class {wanted} at class {position} of episode "
+        f"{index} in {path}, received image {image} of class {received}; {REMEDY}."
+    )
+
+
+def _join_unlabeled(files: list[Blocks], classes: np.ndarray, catalogue: Catalogue) -> np.ndarray:
+    """Returns images `[E, N, U]`, the files' shares one after the other in each class."""
+    for blocks in files:
+        _check_classes(blocks.numbers // CLASS_STRIDE, classes, blocks.path, catalogue)
+    return np.concatenate([blocks.numbers for blocks in files], axis=2) % CLASS_STRIDE
+
+
+def _join_distractors(
+    files: list[Blocks], config: ListConfig, catalogue: Catalogue
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns classes `[E, X]` and images `[E, X, U]`, the first of those listed."""
+    episode, count = config.episode, config.num_episodes
+    if not files:
+        shape = (count, 0, episode.unlabeled_per_class)
+        return np.zeros(shape[:2], INDEX_DTYPE), np.zeros(shape, INDEX_DTYPE)
+    classes, images = zip(*(_split_numbers(blocks, catalogue) for blocks in files), strict=True)
+    unlabeled = np.concatenate(images, axis=1)[..., : episode.unlabeled_per_class]
+    return np.concatenate(classes, axis=1), unlabeled
+
+
+def _check_distinct(classes: np.ndarray, folder: pathlib.Path) -> None:
+    """Raises `InputError` where an episode has a class twice, or as distractor too."""
+    repeated = (np.diff(np.sort(classes.astype(int), axis=1), axis=1) == 0).any(axis=1)
+    if repeated.any():
+        index = int(repeated.argmax())
+        raise InputError(
+            f"Expected {classes.shape[1]} distinct classes in each episode of {folder}, "
+            f"distractors included, received episode {index} with "
+            f"{len(set(classes[index].tolist()))}; {REMEDY}."
+        )
