@@ -30,5 +30,8 @@ def exit_on_input_error() -> Iterator[None]:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
-        print("Interrupted; the same command goes on from the last save.", file=sys.stderr)
+        print(
+            "Interrupted; nothing is half-written, and the same command can be given again.",
+            file=sys.stderr,
+        )
         sys.exit(130)
