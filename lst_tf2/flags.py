@@ -6,11 +6,11 @@ Names and defaults are those of the original; inside the package the names of
 
 import math
 import os
-import sys
 
 from absl import flags, logging
 
 from lst_tf2 import config
+from lst_tf2.command_help import show_on_help
 from lst_tf2.config import check, check_choice
 
 FLAGS = flags.FLAGS
@@ -125,19 +125,19 @@ RETIRED_FLAGS = [
 
 def define_train_flags() -> None:
     """Defines the flags of `train.py`."""
-    _define(COMMON_FLAGS + TRAIN_FLAGS + _retired_rows())
+    _define(COMMON_FLAGS + TRAIN_FLAGS + _retired_rows(), "Pre-trains (--phase=pre), meta-trains.")
     _define_foreign(TRAIN_FLAGS, TEST_FLAGS, "test.py")
 
 
 def define_test_flags() -> None:
     """Defines the flags of `test.py`."""
-    _define(COMMON_FLAGS + TEST_FLAGS + _retired_rows())
+    _define(COMMON_FLAGS + TEST_FLAGS + _retired_rows(), "Meta-tests a learner.")
     _define_foreign(TEST_FLAGS, TRAIN_FLAGS, "train.py")
 
 
 def define_convert_flags() -> None:
     """Defines the flags of `convert_tf1_weights.py`."""
-    _define(CONVERT_FLAGS)
+    _define(CONVERT_FLAGS, "Converts weights of the original program, and back.")
 
 
 def _define_foreign(own: list[tuple], other: list[tuple], script: str) -> None:
@@ -148,11 +148,10 @@ def _define_foreign(own: list[tuple], other: list[tuple], script: str) -> None:
             DEFINERS[type(default)](name, default, f"No effect here: a flag of {script}.")
 
 
-def _define(rows: list[tuple]) -> None:
+def _define(rows: list[tuple], about: str) -> None:
     for name, default, text in rows:
-        holder = DEFINERS[type(default)](name, default, text)
-        # `--help` shows the flags of the script that is run.
-        FLAGS.register_key_flag_for_module(sys.argv[0], FLAGS[holder.name])
+        DEFINERS[type(default)](name, default, text)
+    show_on_help((name for name, *_ in rows), f"{about}\n\nSee the README for whole commands.")
 
 
 def _retired_rows() -> list[tuple]:

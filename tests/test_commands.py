@@ -251,6 +251,24 @@ def test_help_teaches(script, words, tmp_path):
         assert word in text, word
 
 
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ("lst_tf2.commands:train", ["Pre-trains", "--meta_lr"]),
+        ("lst_tf2.commands:convert", ["Converts weights", "--[no]to_tf1"]),
+        ("lst_tf2.data.glyphs:main", ["Renders `glyphs`", "--images_per_class"]),
+        ("lst_tf2.data.prepare:main", ["Lays public", "--unlabeled_fraction"]),
+    ],
+)
+def test_help_of_installed_commands_teaches(entry, words, tmp_path):
+    module, function = entry.split(":")
+    script = tmp_path / "lst-command"
+    script.write_text(f"from {module} import {function}\n{function}()\n")
+    result = run(script, "--help", cwd=tmp_path)
+    for word in words:
+        assert word in result.stdout, word
+
+
 FRONT_PAGE_TRAIN = (
     "--shot_num=1 --dataset=miniImagenet --pretrain_class_num=64 --nb_ul_samples=10 "
     "--metatrain_iterations=15000 --exp_name=LST_mini_1_shot"

@@ -22,6 +22,7 @@ from absl import app, flags
 from PIL import Image
 
 from lst_tf2 import files
+from lst_tf2.command_help import show_on_help
 from lst_tf2.config import check, check_at_least
 from lst_tf2.data.glyph_drawing import RECIPE, Recipe, render_glyph
 from lst_tf2.errors import InputError, exit_on_input_error
@@ -239,6 +240,7 @@ def main() -> None:
     flags.DEFINE_integer("images_per_class", 200, "Half of them labeled, half unlabeled.")
     flags.DEFINE_integer("workers", None, "Processes; one for each processor by default.")
     flags.DEFINE_bool("overwrite", False, "Replace an earlier data set in --out.")
+    show_on_help(("out", "seed", "img_size", "images_per_class", "workers", "overwrite"), __doc__)
     app.run(run_command)
 
 

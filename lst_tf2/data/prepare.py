@@ -19,6 +19,7 @@ import numpy as np
 from absl import app, flags
 
 from lst_tf2 import files
+from lst_tf2.command_help import show_on_help
 from lst_tf2.config import SPLITS, check, check_at_least, check_seed
 from lst_tf2.data import layout
 from lst_tf2.data.cifar_fs_split import CIFAR_FS_CLASSES
@@ -396,6 +397,7 @@ def main() -> None:
         "split", "0.64,0.16,0.2", "folder: shares of the classes for train, val and test."
     )
     flags.DEFINE_integer("img_size", 84, "folder: side of an image in pixels; cifar_fs has 32.")
+    show_on_help(("source", "out", "seed", "unlabeled_fraction", "split", "img_size"), __doc__)
     app.run(run_command)
 
 
