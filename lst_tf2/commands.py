@@ -94,6 +94,7 @@ def _take_memory_as_needed() -> None:
 
 def _convert() -> None:
     from lst_tf2.weights import conversion as tf1
+    from lst_tf2.weights.tf1_files import find_steps, write_groups
 
     source, target = pathlib.Path(FLAGS.input), pathlib.Path(FLAGS.output)
     settings = flags.convert_model_config(FLAGS)
@@ -101,14 +102,14 @@ def _convert() -> None:
         found = tf1.find_checkpoint_files(source)
         conversions = [tf1.read_checkpoint(path, step, settings) for step, path in found.items()]
     else:
-        found = tf1.find_steps(source)
+        found = find_steps(source)
         conversions = [tf1.read_step(files, step, settings) for step, files in found.items()]
     for conversion in conversions:
         print(tf1.format_table(conversion))
         if FLAGS.dry_run:
             continue
         if FLAGS.to_tf1:
-            print("Written:", *tf1.write_tf1_files(conversion, target))
+            print("Written:", *write_groups(conversion.groups, conversion.step, target))
         else:
             print("Written:", tf1.write_checkpoint(conversion, target))
         if FLAGS.verify:

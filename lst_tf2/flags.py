@@ -98,7 +98,8 @@ TEST_FLAGS = [
 
 CONVERT_FLAGS = [
     ("input", "", "File or folder of the original: weights_<n>.npy, and for a learner beside it "
-     "ss_weights_<n>.npy, fc_weights_<n>.npy and swn_weights_<n>.npy."),
+     "ss_weights_<n>.npy, fc_weights_<n>.npy and swn_weights_<n>.npy; or what a TensorFlow 1 "
+     "Saver wrote, <name>-<n>.index and .data-*."),
     ("output", "", "Folder to write into: pretrain_weights/<dataset> for a backbone, "
      "checkpoints/<exp_name> for a learner."),
     ("to_tf1", False, "The other way: step_<n>.npz of ours into the original's files."),

@@ -1,21 +1,39 @@
 """Reads the recorded numbers of the original program, `tests/golden/*.npz`."""
 
+import contextlib
 import json
 import pathlib
+import tempfile
 
 import numpy as np
 
-from lst_tf2.config import ModelConfig
-from lst_tf2.models.learner import Learner
+from lst_tf2.config import (
+    EpisodeConfig,
+    ListConfig,
+    LoopConfig,
+    MetaTestConfig,
+    MetaTrainConfig,
+    ModelConfig,
+)
+from lst_tf2.evaluation.meta_test import restore_learner
 from lst_tf2.structures import Episode
-from lst_tf2.weights.tf1 import learner_names
+from lst_tf2.training.meta_train import build_trainer
+from lst_tf2.weights.checkpoints import CheckpointStore
+from lst_tf2.weights.conversion import read_step, write_checkpoint
+from lst_tf2.weights.tf1_files import find_steps
 from tests.golden import recipe
+from tests.tf1_graph import write_npy_files
 
+STEP = 15000
 FOLDER = pathlib.Path(__file__).parent / "golden"
 
 
 class Golden:
-    """One recorded run: its settings, its inputs made anew, its numbers."""
+    """One recorded run: its settings, its inputs made anew, its numbers.
+
+    Weights go the way of a user's: files as the original writes them, the converter, and
+    what the scripts read them with.
+    """
 
     def __init__(self, name):
         self.arrays = np.load(FOLDER / f"{name}.npz")
@@ -24,20 +42,60 @@ class Golden:
         self.seeds = self.config["seeds"]
         self.way, self.shot = self.flags["way_num"], self.flags["shot_num"]
 
-    def learner(self):
-        learner = Learner(
-            ModelConfig(activation=self.flags.get("activation", "leaky_relu")), self.way
-        )
-        values = {
+    @property
+    def model(self):
+        return ModelConfig(activation=self.flags.get("activation", "leaky_relu"))
+
+    def groups(self):
+        """The arrays of the original's files, by group and name."""
+        return {
             "weights": recipe.make_weights(self.seeds["weights"]),
             "ss_weights": recipe.make_ss(self.seeds["ss"]),
             "fc_weights": recipe.make_fc(self.seeds["fc"], self.way),
             "swn_weights": recipe.make_swn(self.seeds["swn"]),
         }
-        for group, variables in learner_names(learner).items():
-            for name, variable in variables.items():
-                variable.assign(values[group][name])
-        return learner
+
+    @contextlib.contextmanager
+    def run_folder(self, write=write_npy_files):
+        """A run folder that the converter made of files as the original writes them."""
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            write(folder / "original", self.groups(), STEP)
+            files = find_steps(folder / "original")[STEP]
+            write_checkpoint(read_step(files, STEP, self.model), folder / "run")
+            yield folder / "run"
+
+    def learner(self, write=write_npy_files):
+        """The learner that `test.py` would test."""
+        episode = EpisodeConfig(self.way, unlabeled_per_class=30)
+        with self.run_folder(write) as folder:
+            config = MetaTestConfig(
+                run_folder=str(folder),
+                pretrained_path="",
+                test_iter=str(STEP),
+                test_list=ListConfig(
+                    "", "test", EpisodeConfig(self.way, unlabeled_per_class=30), 1
+                ),
+                model=self.model,
+            )
+            return restore_learner(config)[0]
+
+    def trainer(self, adaptation):
+        """The trainer with which `train.py` would go on."""
+        with self.run_folder() as folder:
+            lists = ListConfig("", "train", EpisodeConfig(self.way), 1)
+            config = MetaTrainConfig(
+                run_folder=str(folder),
+                pretrained_path=str(folder / f"step_{STEP}.npz"),
+                train_list=lists,
+                val_list=lists,
+                loop=LoopConfig(1, 1, 1, 1),
+                model=self.model,
+                adaptation=adaptation,
+            )
+            trainer = build_trainer(config)
+            assert CheckpointStore(folder, trainer.named_variables()).restore_newest() == STEP
+            return trainer
 
     def episode(self, seed):
         task, flags = self.config["task"], self.flags

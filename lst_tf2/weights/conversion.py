@@ -1,8 +1,7 @@
 """Between the original program's files and our checkpoints, in both directions.
 
-The original saves `weights_<n>.npy` (backbone with its head), and for a learner beside it
-`ss_weights_<n>.npy` (scales and shifts), `fc_weights_<n>.npy` (initial classifier) and
-`swn_weights_<n>.npy` (soft weighting network). Meta-Transfer Learning saves the first three.
+What its files are and hold is in `lst_tf2.weights.tf1_files`, what its names mean in
+`lst_tf2.weights.tf1`.
 """
 
 import dataclasses
@@ -19,19 +18,8 @@ from lst_tf2.errors import InputError, MissingInputError
 from lst_tf2.files import write_bytes, write_json
 from lst_tf2.models.learner import Learner, PretrainModel
 from lst_tf2.weights.checkpoints import FOREIGN_PREFIX, read_arrays, saved_steps
-from lst_tf2.weights.pickles import array_dict_bytes, read_array_dict
 from lst_tf2.weights.tf1 import backbone_names, head_names, learner_names
-
-GROUPS = ("weights", "ss_weights", "fc_weights", "swn_weights")
-FILE_NAME = re.compile(r"(weights|ss_weights|fc_weights|swn_weights)_(\d+)\.npy")
-KINDS = {
-    GROUPS[:1]: "pre-trained backbone",
-    GROUPS[:3]: "Meta-Transfer Learning weights",
-    GROUPS: "LST checkpoint",
-}
-
-# Arrays of the original by group, then by name.
-Groups = dict[str, dict[str, np.ndarray]]
+from lst_tf2.weights.tf1_files import KINDS, Groups, StepFiles, find_steps, read_groups
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,26 +49,7 @@ class Conversion:
         }
 
 
-def find_steps(path: pathlib.Path) -> dict[int, dict[str, pathlib.Path]]:
-    """Returns the original's files at `path`, a file or a folder, by step and group.
-
-    Raises:
-        MissingInputError: If there are none.
-    """
-    candidates = sorted(path.iterdir()) if path.is_dir() else [path]
-    steps: dict[int, dict[str, pathlib.Path]] = {}
-    for candidate in candidates:
-        if match := FILE_NAME.fullmatch(candidate.name):
-            steps.setdefault(int(match[2]), {})[match[1]] = candidate
-    if not path.exists() or not steps:
-        raise MissingInputError(
-            f"Expected weights_<n>.npy, or with it ss_weights_<n>.npy, fc_weights_<n>.npy and "
-            f"swn_weights_<n>.npy, at {path}, found none; pass the file or its folder as --input."
-        )
-    return steps
-
-
-def read_step(files: dict[str, pathlib.Path], step: int, settings: ModelConfig) -> Conversion:
+def read_step(files: StepFiles, step: int, settings: ModelConfig) -> Conversion:
     """Returns one saved step of the original, checked against the model that it describes.
 
     Args:
@@ -92,16 +61,10 @@ def read_step(files: dict[str, pathlib.Path], step: int, settings: ModelConfig) 
         InputError: If a file is missing or bad, or if arrays are missing, unknown or of
             another shape; all faults are named at once.
     """
-    present = tuple(group for group in GROUPS if group in files)
-    if present not in KINDS:
-        raise InputError(
-            f"Expected one of {', '.join(' + '.join(groups) for groups in KINDS)} for step {step}, "
-            f"found {', '.join(present)}; add the missing files."
-        )
-    groups = {group: read_array_dict(files[group]) for group in present}
+    groups = read_groups(files, step)
     model = infer_model(groups, settings)
     targets = name_targets(groups, model)
-    return Conversion(KINDS[present], step, model, groups, targets)
+    return Conversion(KINDS[tuple(groups)], step, model, groups, targets)
 
 
 def infer_model(groups: Groups, settings: ModelConfig) -> ModelConfig:
@@ -258,15 +221,6 @@ def _value(
         raise InputError(f"Expected {target} in the checkpoint for {group}/{name}, found none.")
     block, _, number = name.partition("_bias")
     return ours.get(f"backbone/{block}/conv{number}/shift", np.zeros(shape, np.float32))
-
-
-def write_tf1_files(conversion: Conversion, folder: pathlib.Path) -> list[pathlib.Path]:
-    """Writes the original's files into `folder`; returns them."""
-    paths = []
-    for group, arrays in conversion.groups.items():
-        paths.append(folder / f"{group}_{conversion.step}.npy")
-        write_bytes(paths[-1], array_dict_bytes(arrays))
-    return paths
 
 
 def format_table(conversion: Conversion) -> str:

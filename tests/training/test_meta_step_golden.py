@@ -6,9 +6,9 @@ import tensorflow as tf
 
 from lst_tf2.adaptation import meta_objective
 from lst_tf2.adaptation.inner_loop import classify, descend, support_loss
-from lst_tf2.config import AdaptationConfig, OptimizerConfig
+from lst_tf2.config import AdaptationConfig
 from lst_tf2.structures import Examples
-from lst_tf2.training.meta_step import MetaTrainer, observe
+from lst_tf2.training.meta_step import observe
 from lst_tf2.weights.tf1 import learner_names
 from tests.golden_files import Golden
 
@@ -28,8 +28,7 @@ def adaptation_of(golden):
 
 
 def trainer_of(golden):
-    optimizer = OptimizerConfig()
-    return MetaTrainer(golden.learner(), adaptation_of(golden), optimizer, optimizer)
+    return golden.trainer(adaptation_of(golden))
 
 
 def names_by_variable(learner):

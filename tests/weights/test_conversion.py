@@ -8,11 +8,12 @@ import pytest
 from lst_tf2.config import ModelConfig
 from lst_tf2.errors import InputError, MissingInputError
 from lst_tf2.models.learner import Learner, PretrainModel, name_parts
-from lst_tf2.weights import conversion
+from lst_tf2.weights import conversion, tf1_files
 from lst_tf2.weights.checkpoints import CheckpointStore, read_arrays, restore
-from tests.golden import py2npy, recipe
+from tests.golden import recipe
 from tests.golden_files import Golden
 from tests.models.test_forward_golden import images_of
+from tests.tf1_graph import write_npy_files, write_saver_files
 
 SMALL = ModelConfig(filters=(4, 8), image_size=8)
 
@@ -30,37 +31,22 @@ def small_groups():
     }
 
 
-def write_original(folder, groups, step=7):
-    folder.mkdir(exist_ok=True)
-    for group, arrays in groups.items():
-        py2npy.save_py2(folder / f"{group}_{step}.npy", arrays)
-    return folder
-
-
 def convert(source, target, settings=SMALL):
-    for step, files in conversion.find_steps(source).items():
+    for step, files in tf1_files.find_steps(source).items():
         conversion.write_checkpoint(conversion.read_step(files, step, settings), target)
 
 
-def test_golden_forward_comes_out_of_python_2_files(tmp_path):
+@pytest.mark.parametrize("write", [write_npy_files, write_saver_files])
+def test_golden_forward_comes_out_of_both_forms(write):
     golden = Golden("forward_a")
-    seeds = golden.seeds
-    groups = {
-        "weights": recipe.make_weights(seeds["weights"]),
-        "ss_weights": recipe.make_ss(seeds["ss"]),
-        "fc_weights": recipe.make_fc(seeds["fc"], golden.way),
-        "swn_weights": recipe.make_swn(seeds["swn"]),
-    }
-    convert(write_original(tmp_path / "old", groups), tmp_path / "new", ModelConfig())
-    learner = Learner(ModelConfig(), golden.way)
-    restore(tmp_path / "new" / "step_7.npz", learner.named_variables())
+    learner = golden.learner(write)
     golden.assert_close(learner.embed(images_of(golden)).maps, "conv_features", 1e-4)
     golden.assert_close(learner(images_of(golden)), "logits", 1e-4)
 
 
 def test_pretrained_file_becomes_a_backbone_to_start_from(tmp_path):
     weights = recipe.make_weights(3)
-    write_original(tmp_path / "old", {"weights": weights}, step=14000)
+    write_npy_files(tmp_path / "old", {"weights": weights}, step=14000)
     convert(tmp_path / "old" / "weights_14000.npy", tmp_path / "new", ModelConfig())
     learner = Learner(ModelConfig(), way=5)
     restore(tmp_path / "new" / "step_14000.npz", name_parts(backbone=learner.backbone))
@@ -73,10 +59,10 @@ def test_pretrained_file_becomes_a_backbone_to_start_from(tmp_path):
 @pytest.mark.parametrize("count", [1, 3, 4])
 def test_round_trip_is_bit_identical(tmp_path, count):
     groups = dict(list(small_groups().items())[:count])
-    convert(write_original(tmp_path / "old", groups), tmp_path / "new")
+    convert(write_npy_files(tmp_path / "old", groups), tmp_path / "new")
     back = conversion.read_checkpoint(tmp_path / "new" / "step_7.npz", 7, SMALL)
-    conversion.write_tf1_files(back, tmp_path / "back")
-    again = conversion.read_step(conversion.find_steps(tmp_path / "back")[7], 7, SMALL)
+    tf1_files.write_groups(back.groups, back.step, tmp_path / "back")
+    again = conversion.read_step(tf1_files.find_steps(tmp_path / "back")[7], 7, SMALL)
     for group, arrays in groups.items():
         assert arrays.keys() == again.groups[group].keys()
         for name, array in arrays.items():
@@ -90,7 +76,7 @@ def test_our_checkpoints_become_the_originals_files(tmp_path):
     assert back.kind == "LST checkpoint"
     shift = learner.backbone.convs[0].shift.numpy()
     np.testing.assert_array_equal(back.groups["weights"]["block1_bias1"], shift)
-    conversion.write_tf1_files(back, tmp_path / "old")
+    tf1_files.write_groups(back.groups, back.step, tmp_path / "old")
     conversion.verify(back, tmp_path / "old", to_tf1=True)
     pretrained = PretrainModel(SMALL, 6)
     CheckpointStore(tmp_path / "pre", pretrained.named_variables()).save(5)
@@ -101,7 +87,7 @@ def test_our_checkpoints_become_the_originals_files(tmp_path):
 
 def test_converted_learner_goes_on_with_a_new_optimizer(tmp_path):
     groups = small_groups()
-    convert(write_original(tmp_path / "old", groups), tmp_path / "new")
+    convert(write_npy_files(tmp_path / "old", groups), tmp_path / "new")
     learner = Learner(SMALL, way=3)
     state = learner.named_variables() | {"meta_optimizer/0": learner.classifier.bias}
     assert CheckpointStore(tmp_path / "new", state).restore_newest() == 7
@@ -109,8 +95,8 @@ def test_converted_learner_goes_on_with_a_new_optimizer(tmp_path):
 
 
 def test_verify_names_what_changed(tmp_path):
-    source = write_original(tmp_path / "old", small_groups())
-    read = conversion.read_step(conversion.find_steps(source)[7], 7, SMALL)
+    source = write_npy_files(tmp_path / "old", small_groups())
+    read = conversion.read_step(tf1_files.find_steps(source)[7], 7, SMALL)
     path = conversion.write_checkpoint(read, tmp_path / "new")
     conversion.verify(read, tmp_path / "new", to_tf1=False)
     arrays = read_arrays(path)
@@ -125,7 +111,7 @@ def test_all_faults_are_named_at_once(tmp_path):
     del groups["weights"]["block1_conv2"]
     groups["ss_weights"]["extra"] = np.zeros(2, np.float32)
     groups["swn_weights"]["RN_bias1"] = np.zeros(3, np.float32)
-    write_original(tmp_path / "old", groups)
+    write_npy_files(tmp_path / "old", groups)
     with pytest.raises(InputError) as caught:
         convert(tmp_path / "old", tmp_path / "new")
     for fault in (
@@ -139,13 +125,13 @@ def test_all_faults_are_named_at_once(tmp_path):
 
 def test_incomplete_or_foreign_folders_are_refused(tmp_path):
     groups = small_groups()
-    write_original(tmp_path / "half", {name: groups[name] for name in ("weights", "fc_weights")})
+    write_npy_files(tmp_path / "half", {name: groups[name] for name in ("weights", "fc_weights")})
     with pytest.raises(InputError, match=r"for step 7, found weights, fc_weights; add the missing"):
         convert(tmp_path / "half", tmp_path / "new")
     for path in (tmp_path, tmp_path / "nowhere", tmp_path / "half" / "readme.txt"):
         with pytest.raises(MissingInputError, match=r"Expected weights_<n>\.npy"):
-            conversion.find_steps(path)
-    write_original(tmp_path / "other", {"weights": {"a": np.zeros(2, np.float32)}})
+            tf1_files.find_steps(path)
+    write_npy_files(tmp_path / "other", {"weights": {"a": np.zeros(2, np.float32)}})
     with pytest.raises(InputError, match=r"Expected block1_conv1 .*received \['a'\]"):
         convert(tmp_path / "other", tmp_path / "new")
     with pytest.raises(MissingInputError, match=r"Expected step_<n>\.npz"):
@@ -153,15 +139,15 @@ def test_incomplete_or_foreign_folders_are_refused(tmp_path):
 
 
 def test_image_size_must_fit_the_soft_weighting_network(tmp_path):
-    write_original(tmp_path / "old", small_groups())
+    write_npy_files(tmp_path / "old", small_groups())
     settings = dataclasses.replace(SMALL, image_size=16)
     with pytest.raises(InputError, match=r"RN_fc_w1 has shape \(4, 8\), not \(16, 8\).*--img_size"):
         convert(tmp_path / "old", tmp_path / "new", settings)
 
 
 def test_table_names_every_array(tmp_path):
-    write_original(tmp_path / "old", small_groups())
-    read = conversion.read_step(conversion.find_steps(tmp_path / "old")[7], 7, SMALL)
+    write_npy_files(tmp_path / "old", small_groups())
+    read = conversion.read_step(tf1_files.find_steps(tmp_path / "old")[7], 7, SMALL)
     lines = conversion.format_table(read).splitlines()
     assert len(lines) == len(read.targets) + 2
     assert any("swn_weights/RN_fc_w1" in line and "dense1_kernel" in line for line in lines)
