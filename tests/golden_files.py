@@ -73,9 +73,7 @@ class Golden:
                 run_folder=str(folder),
                 pretrained_path="",
                 test_iter=str(STEP),
-                test_list=ListConfig(
-                    "", "test", EpisodeConfig(self.way, unlabeled_per_class=30), 1
-                ),
+                test_list=ListConfig("", "test", episode, 1),
                 model=self.model,
             )
             return restore_learner(config)[0]
