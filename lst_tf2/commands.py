@@ -8,7 +8,7 @@ from collections.abc import Callable
 from absl import app, logging
 from absl import flags as absl_flags
 
-from lst_tf2 import flags
+from lst_tf2 import flag_tables, flags
 from lst_tf2.backend import require_tensorflow_backend
 from lst_tf2.config import PretrainConfig
 from lst_tf2.errors import exit_on_input_error
@@ -24,19 +24,19 @@ RUN_FLAGS = ("exp_name", "logdir_base", "way_num", "shot_num", "base_lr", "proto
 
 def train() -> None:
     """Runs pre-training (`--phase=pre`) or meta-training (`--phase=meta`)."""
-    flags.define_train_flags()
+    flag_tables.define_train_flags()
     _run(_train)
 
 
 def test() -> None:
     """Runs meta-test."""
-    flags.define_test_flags()
+    flag_tables.define_test_flags()
     _run(_test)
 
 
 def convert() -> None:
     """Converts weights of the original program, or ours into them."""
-    flags.define_convert_flags()
+    flag_tables.define_convert_flags()
     _run(_convert)
 
 

@@ -3,7 +3,7 @@ import re
 import pytest
 from absl import flags as absl_flags
 
-from lst_tf2 import flags
+from lst_tf2 import flag_tables, flags
 from lst_tf2.config import MetaTrainConfig, PretrainConfig
 from lst_tf2.errors import InputError
 
@@ -14,17 +14,17 @@ def fixture_parse(monkeypatch):
 
     def parse(define, *arguments):
         values = absl_flags.FlagValues()
-        rows = define + [(name, default, "") for name, default, _ in flags.RETIRED_FLAGS]
+        rows = define + [(name, default, "") for name, default, _ in flag_tables.RETIRED_FLAGS]
         for name, default, text in rows:
-            flags.DEFINERS[type(default)](name, default, text, flag_values=values)
+            flag_tables.DEFINERS[type(default)](name, default, text, flag_values=values)
         values(["script", *arguments])
         return values
 
     return parse
 
 
-TRAIN = flags.COMMON_FLAGS + flags.TRAIN_FLAGS
-TEST = flags.COMMON_FLAGS + flags.TEST_FLAGS
+TRAIN = flag_tables.COMMON_FLAGS + flag_tables.TRAIN_FLAGS
+TEST = flag_tables.COMMON_FLAGS + flag_tables.TEST_FLAGS
 
 
 def test_defaults_are_those_of_the_original(parse):
