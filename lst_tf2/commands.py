@@ -8,9 +8,9 @@ from collections.abc import Callable
 from absl import app, logging
 from absl import flags as absl_flags
 
-from lst_tf2 import flag_tables, flags
+from lst_tf2 import flag_tables, flags, original_paths
 from lst_tf2.backend import require_tensorflow_backend
-from lst_tf2.config import PretrainConfig
+from lst_tf2.config import MetaTestConfig, MetaTrainConfig, PretrainConfig
 from lst_tf2.errors import exit_on_input_error
 
 FLAGS = absl_flags.FLAGS
@@ -50,10 +50,17 @@ def _run(body: Callable[[], None]) -> None:
         if len(arguments) > 1:
             raise app.UsageError(f"Expected flags only, received {arguments[1:]}.")
         with exit_on_input_error():
+            _choose_device()
             require_tensorflow_backend()
             body()
 
     app.run(main)
+
+
+def _choose_device() -> None:
+    """Shows TensorFlow the GPU that `--device_id` names, as the original does."""
+    if "device_id" in FLAGS and FLAGS["device_id"].present:
+        os.environ["CUDA_VISIBLE_DEVICES"] = str(FLAGS.device_id)
 
 
 def _train() -> None:
@@ -66,6 +73,7 @@ def _train() -> None:
     else:
         from lst_tf2.training.meta_train import meta_train as run
 
+        _adopt_originals(config)
         hint = f"python test.py {_same_flags(PRETRAINED_FLAGS + RUN_FLAGS)} --test_iter=last"
     written = run(config, overwrite=FLAGS.overwrite)
     print(f"{written}\nCurves: tensorboard --logdir {config.run_folder}\nNext: {hint}")
@@ -77,11 +85,29 @@ def _test() -> None:
     from lst_tf2.evaluation.meta_test import meta_test
     from lst_tf2.evaluation.report import format_table, write_results
 
+    _adopt_originals(config)
     summary = meta_test(config)
     written = write_results(summary, pathlib.Path(config.run_folder))
     print(format_table([summary]))
     print("Results: " + ", ".join(str(path) for path in written))
     print(f"Next: python -m lst_tf2.evaluation.report {config.run_folder}")
+
+
+def _adopt_originals(config: MetaTrainConfig | MetaTestConfig) -> None:
+    """Converts weights in the original program's folders that this command needs."""
+    from lst_tf2.weights.adoption import adopt
+
+    if isinstance(config, MetaTestConfig) and config.test_iter != "0":
+        step = config.test_iter if config.test_iter.isdecimal() else "last"
+        target = os.path.join(config.run_folder, f"step_{step}.npz")
+        sources = original_paths.run_sources(FLAGS)
+    elif config.finetune_path:
+        target = config.finetune_path
+        sources = original_paths.finetune_sources(FLAGS, target)
+    else:
+        target, sources = config.pretrained_path, original_paths.backbone_sources(FLAGS)
+    if source := adopt(pathlib.Path(target), sources, config.model):
+        print(f"Converted the original's {source} into {pathlib.Path(target).parent}")
 
 
 def _take_memory_as_needed() -> None:

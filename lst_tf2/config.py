@@ -271,7 +271,11 @@ class MetaTrainConfig:
 
 @dataclasses.dataclass(frozen=True)
 class MetaTestConfig:
-    """Describes a meta-test of one checkpoint of a run."""
+    """Describes a meta-test of one checkpoint of a run.
+
+    With `test_iter` "0" of the learner at `finetune_path`, where that is set, else of the
+    pre-trained backbone, either with what is missing drawn anew.
+    """
 
     run_folder: str
     pretrained_path: str
@@ -280,6 +284,7 @@ class MetaTestConfig:
     model: ModelConfig = ModelConfig()
     self_training: SelfTrainingConfig = SelfTrainingConfig()
     protocol: str = "paper"
+    finetune_path: str = ""
 
     def __post_init__(self):
         check_choice("protocol", self.protocol, PROTOCOLS)

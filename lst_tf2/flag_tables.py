@@ -28,8 +28,17 @@ COMMON_FLAGS = [
     ("norm", "batch_norm", "Normalization: batch_norm (of the batch at hand), layer_norm or None."),
     ("base_lr", 0.01, "Step size of the gradient descent inside an episode."),
     ("pretrain_class_num", 64, "Number of base classes: miniImagenet 64, tieredImagenet 351."),
-    ("pretrain_w_path", "pretrain_weights/", "Folder of pre-trained weights, <dataset>/ inside."),
+    ("pretrain_w_path", "pretrain_weights/", "Folder of pre-trained weights, <dataset>/ inside; "
+     "those of the original are found there and in pretrain_weights_dir/."),
     ("pretrain_iterations", 14000, "Iterations of pre-training; names the file to start from."),
+    ("meta_finetune", False, "Start (a test: with test_iter=0) from a meta-trained learner, "
+     "Meta-Transfer Learning's or LST's, not from the pre-trained backbone."),
+    ("finetune_w_path", "", "With meta_finetune: its checkpoint <folder>/step_<n>.npz, or a "
+     "folder with step 15000, ours or the original's; by default "
+     "<pretrain_w_path>/<dataset>/<shot_num>-shot_MTL_weights."),
+    ("exp_log_label", "weights_saving_dir", "Folder below <logdir_base> with runs of the original "
+     "program, tested where checkpoints/<exp_name> is not there."),
+    ("device_id", 0, "Number of the GPU to use; if not given, TensorFlow sees all."),
     ("protocol", "paper", "`paper`: queries and distractors as published (K queries per class in "
      "validation and test). `standard`: 15 queries, distractors mixed into the unlabeled images."),
     ("seed", 0, "Seed of episodes, initial weights and dropout."),
@@ -43,10 +52,6 @@ TRAIN_FLAGS = [
     ("nb_ul_samples", 10, "Unlabeled images per class."),
     ("re_train_epoch_num", 5, "Steps on support and pseudo-labeled images; 0: none."),
     ("train_base_epoch_num", 20, "Steps in all, the rest on the support set alone."),
-    ("meta_finetune", False, "Start from a meta-trained learner (Meta-Transfer Learning's or "
-     "LST's), not from the pre-trained backbone."),
-    ("finetune_w_path", "", "With meta_finetune: its checkpoint, <folder>/step_<n>.npz; "
-     "convert_tf1_weights.py makes one of the original's files."),
     ("metatrain_iterations", 15000, "Iterations of meta-training."),
     ("meta_batch_size", 2, "T, episodes per iteration."),
     ("meta_lr", 0.001, "Rate for scaling, shifting and initial classifier."),
@@ -102,15 +107,19 @@ CONVERT_FLAGS = [
 
 # Flags of the original whose job is gone, with what to use instead.
 RETIRED_FLAGS = [
-    ("device_id", 0, "set CUDA_VISIBLE_DEVICES"),
     ("gpu_rate", 0.9, "memory is taken as needed"),
     ("full_gpu_memory_mode", False, "memory is taken as needed"),
-    ("exp_log_label", "weights_saving_dir", "runs live in <logdir_base>/checkpoints"),
     ("metatrain", True, "train.py trains, test.py tests"),
     ("base_augmentation", False, "the original never read it"),
     ("test_base_augmentation", False, "the original never read it"),
     ("pretrain_folders", "", "pre-training reads data/<dataset>"),
     ("pretrain_val_folders", "", "pre-training reads data/<dataset>"),
+    ("exp_string", "", "the original derives it from others, and so do we"),
+    ("logdir", "", "pass --logdir_base, --exp_log_label and --exp_name"),
+    ("pretrain_dir", "", "pass --pretrain_w_path"),
+    ("pretrain_weights_path", "", "pass --pretrain_w_path"),
+    ("finetune_weights_path", "", "pass --finetune_w_path"),
+    ("test_output_dir", "", "results lie in the run's folder"),
 ]
 
 

@@ -11,6 +11,7 @@ from absl import flags, logging
 from lst_tf2 import config
 from lst_tf2.config import check, check_choice
 from lst_tf2.flag_tables import RETIRED_FLAGS
+from lst_tf2.original_paths import finetune_path
 
 # In the original a training episode always has 15 queries per class.
 TRAIN_QUERIES = 15
@@ -72,12 +73,6 @@ def _pretrain_config(values: flags.FlagValues) -> config.PretrainConfig:
 
 def _meta_train_config(values: flags.FlagValues) -> config.MetaTrainConfig:
     config.check_at_least(1, "raise --lr_drop_step", lr_drop_step=values.lr_drop_step)
-    check(
-        bool(values.finetune_w_path) == values.meta_finetune,
-        "--meta_finetune and --finetune_w_path together",
-        f"{values.meta_finetune} and {values.finetune_w_path!r}",
-        "pass both or neither",
-    )
     interval = math.lcm(values.lr_drop_step, max(1, values.meta_val_print_step))
 
     def optimizer(rate: float) -> config.OptimizerConfig:
@@ -107,7 +102,7 @@ def _meta_train_config(values: flags.FlagValues) -> config.MetaTrainConfig:
         meta_batch_size=values.meta_batch_size,
         num_val_episodes=values.val_episode_num,
         seed=values.seed,
-        finetune_path=values.finetune_w_path if values.meta_finetune else "",
+        finetune_path=_finetune_path(values),
     )
 
 
@@ -141,6 +136,7 @@ def test_config(values: flags.FlagValues) -> config.MetaTestConfig:
             unlabeled_per_stage=values.nums_in_folders,
         ),
         protocol=values.protocol,
+        finetune_path=_finetune_path(values),
     )
 
 
@@ -193,6 +189,16 @@ def _run_folder(values: flags.FlagValues) -> str:
 def _pretrained_path(values: flags.FlagValues) -> str:
     name = f"step_{values.pretrain_iterations}.npz"
     return os.path.join(values.pretrain_w_path, values.dataset, name)
+
+
+def _finetune_path(values: flags.FlagValues) -> str:
+    check(
+        values.meta_finetune or not values.finetune_w_path,
+        "--meta_finetune with --finetune_w_path",
+        f"{values.finetune_w_path!r} alone",
+        "pass both, or leave --finetune_w_path out",
+    )
+    return finetune_path(values)
 
 
 def _plain_name(flag: str, name: str) -> str:

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import shlex
+import shutil
 import subprocess
 import sys
 
@@ -196,7 +197,7 @@ def test_other_settings_need_overwrite(home):
         ("train.py", [*META, "--filters=4,x"], ["whole numbers"]),
         ("train.py", [*META, "--activation=tanh"], ["leaky_relu, relu, None", "'tanh'"]),
         ("train.py", [*META, "--base_lr=nan"], ["a finite base_lr above 0", "nan"]),
-        ("train.py", [*META, "--meta_finetune"], ["--finetune_w_path together"]),
+        ("train.py", [*META, "--meta_finetune"], ["1-shot_MTL_weights", "--finetune_w_path"]),
         ("train.py", [*META, "--lr_drop_step=0"], ["lr_drop_step of at least 1"]),
         ("train.py", [*META, "--metatrain_iterations=0"], ["iterations of at least 1"]),
         ("train.py", [*META, "--seed=-1"], ["a seed of at least 0", "-1"]),
@@ -317,11 +318,16 @@ def test_weights_go_to_the_original_and_back(home, tmp_path):
     assert result.returncode == 0, result.stderr
     assert "bit for bit" in result.stdout
     assert "soft_weighting/dense1_kernel" in result.stdout
-    for name in ("small", "returned"):
+    long_name = "dataset(letters).cls(3).shot(1).lr_drop_step(7).norm(batch).found"
+    shutil.copytree(tmp_path / "old", home / "weights_saving_dir" / long_name)
+    results = f"{RESULTS.format(0)}_paper_seed0_2.csv"
+    texts = []
+    for name in ("small", "returned", "found"):
         result = run("test.py", *TEST, f"--exp_name={name}", "--test_iter=2", cwd=home)
         assert result.returncode == 0, result.stderr
-    results = f"{RESULTS.format(0)}_paper_seed0_2.csv"
-    assert (run_folder / results).read_text() == (target / results).read_text()
+        texts.append((home / "checkpoints" / name / results).read_text())
+    assert f"Converted the original's weights_saving_dir/{long_name}" in result.stdout
+    assert texts[0] == texts[1] == texts[2]
     start = target / "step_2.npz"
     finetune = ["--exp_name=tuned", "--meta_finetune", f"--finetune_w_path={start}"]
     result = run("train.py", *META, *finetune, "--metatrain_iterations=1", cwd=home)

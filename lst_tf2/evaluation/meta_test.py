@@ -13,11 +13,12 @@ from lst_tf2.data.episodes import open_lists
 from lst_tf2.data.pipeline import stream_episodes
 from lst_tf2.evaluation.episode import EpisodeResult, plan_test_windows, run_episode
 from lst_tf2.evaluation.statistics import summarize
-from lst_tf2.models.learner import Learner, name_parts
+from lst_tf2.models.learner import Learner
 from lst_tf2.progress import Progress
 from lst_tf2.structures import Episode
 from lst_tf2.weights.checkpoints import find_checkpoint, read_best, restore
 from lst_tf2.weights.run_folder import check_model
+from lst_tf2.weights.start import restore_start
 
 
 def meta_test(config: MetaTestConfig) -> dict[str, Any]:
@@ -61,15 +62,12 @@ def running_figures(results: list[EpisodeResult]) -> dict[str, float]:
 def restore_learner(config: MetaTestConfig) -> tuple[Learner, int]:
     """Returns the learner of the checkpoint that `config.test_iter` names, and its step.
 
-    With "0" that is the pre-trained backbone with fresh classifier and soft weighting
-    network, as in the original program.
+    With "0" that is what meta-training starts from, as in the original program.
     """
     keras.utils.set_random_seed(config.test_list.seed)
     learner = Learner(config.model, config.test_list.episode.way)
     if config.test_iter == "0":
-        pretrained = pathlib.Path(config.pretrained_path)
-        check_model(pretrained.parent, config.model)
-        restore(pretrained, name_parts(backbone=learner.backbone))
+        restore_start(learner, config.model, config.pretrained_path, config.finetune_path)
         return learner, 0
     folder = pathlib.Path(config.run_folder)
     check_model(folder, config.model)

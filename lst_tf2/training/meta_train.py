@@ -1,7 +1,6 @@
 """Meta-training of scaling, shifting, initial classifier and soft weighting network."""
 
 import math
-import pathlib
 from collections.abc import Iterator
 
 import keras
@@ -12,13 +11,14 @@ from lst_tf2.config import MetaTrainConfig
 from lst_tf2.data.arrangement import arrange_for_training
 from lst_tf2.data.episodes import EpisodeLists, open_lists
 from lst_tf2.data.pipeline import stream_episodes, stream_meta_batches
-from lst_tf2.models.learner import Learner, name_parts
+from lst_tf2.models.learner import Learner
 from lst_tf2.progress import Progress
 from lst_tf2.training.loop import Every, check_finite, run_steps
 from lst_tf2.training.meta_step import MetaTrainer
 from lst_tf2.training.summaries import Summaries
-from lst_tf2.weights.checkpoints import CheckpointStore, restore
-from lst_tf2.weights.run_folder import check_model, claim
+from lst_tf2.weights.checkpoints import CheckpointStore
+from lst_tf2.weights.run_folder import claim
+from lst_tf2.weights.start import restore_start
 
 
 def meta_train(config: MetaTrainConfig, *, overwrite: bool = False) -> str:
@@ -45,11 +45,8 @@ def meta_train(config: MetaTrainConfig, *, overwrite: bool = False) -> str:
 def build_trainer(config: MetaTrainConfig) -> MetaTrainer:
     """Returns a trainer that starts from the pre-trained, or from meta-trained weights."""
     keras.utils.set_random_seed(config.seed)  # Initial weights alone draw from it.
-    start = pathlib.Path(config.finetune_path or config.pretrained_path)
-    check_model(start.parent, config.model)
     learner = Learner(config.model, config.train_list.episode.way)
-    parts = {"classifier": learner.classifier} if config.finetune_path else {}
-    restore(start, name_parts(backbone=learner.backbone, **parts))
+    restore_start(learner, config.model, config.pretrained_path, config.finetune_path)
     return MetaTrainer(learner, config.adaptation, config.optimizer, config.swn_optimizer)
 
 

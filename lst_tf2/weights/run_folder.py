@@ -90,13 +90,21 @@ def _read_settings(path: pathlib.Path) -> dict:
     return read_json(path / "config.json", settings=dict)["settings"]
 
 
+def is_trained_here(path: pathlib.Path) -> bool:
+    """Returns whether a folder holds a run of ours, not merely converted checkpoints.
+
+    Converted ones come with the settings of their model alone.
+    """
+    return (path / "config.json").exists() and _read_settings(path).keys() != {"model"}
+
+
 def check_model(path: pathlib.Path, model: ModelConfig) -> None:
     """Raises `InputError` unless the run in `path` has the model that the flags describe."""
     if not (path / "config.json").exists():
         raise MissingInputError(
             f"Expected a run in {path}, found no config.json; train one first "
             "(`python train.py --phase=pre`, then `python train.py`), or mend --exp_name, "
-            "--dataset or --pretrain_w_path."
+            "--dataset, --pretrain_w_path or --finetune_w_path."
         )
     stored = _read_settings(path).get("model")
     check(

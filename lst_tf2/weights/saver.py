@@ -17,7 +17,6 @@ import tensorflow as tf
 from lst_tf2.errors import InputError
 
 INDEX_SUFFIX = ".index"
-PREFIX = re.compile(r"(.+)\.(index|data-\d{5}-of-\d{5}|meta)")
 OPTIMIZER = re.compile(
     r"(.*/)?(Adam(_\d+)?|Momentum|RMSProp(_\d+)?|Adagrad|beta[12]_power(_\d+)?|global_step)"
 )
@@ -42,11 +41,11 @@ class Variable(NamedTuple):
 
 
 def saver_prefix(path: pathlib.Path) -> pathlib.Path | None:
-    """Returns the prefix that names a Saver's files to TensorFlow, if `path` is its index.
+    """Returns the prefix that names a Saver's files to TensorFlow.
 
-    Their prefix itself, or another file of theirs, given by a user, is as good.
+    None unless `path` is their index, or that prefix itself.
     """
-    if path.name.endswith(INDEX_SUFFIX):
+    if path.name.endswith(INDEX_SUFFIX) and path.exists():
         return path.with_name(path.name.removesuffix(INDEX_SUFFIX))
     if not path.exists() and path.with_name(path.name + INDEX_SUFFIX).exists():
         return path

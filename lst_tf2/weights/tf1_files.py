@@ -36,22 +36,26 @@ def find_steps(path: pathlib.Path) -> dict[int, StepFiles]:
 
     Raises:
         MissingInputError: If there are none.
-        InputError: If a step is there in two forms, or a Saver's files have no number.
+        InputError: If a Saver's files have no number.
     """
-    candidates = sorted(path.iterdir()) if path.is_dir() else [path]
-    steps: dict[int, StepFiles] = {}
-    for candidate in candidates:
-        if match := FILE_NAME.fullmatch(candidate.name):
-            steps.setdefault(int(match[2]), {})[match[1]] = candidate
-        elif prefix := saver_prefix(candidate):
-            steps.setdefault(_step_of(prefix), {})[SAVER] = prefix
-    exists = path.exists() or any(SAVER in files for files in steps.values())
-    if not exists or not steps:
+    steps = list_steps(path)
+    if not steps:
         raise MissingInputError(
             f"Expected weights_<n>.npy, or with it ss_weights_<n>.npy, fc_weights_<n>.npy and "
             f"swn_weights_<n>.npy, or a Saver's <name>-<n>.index, at {path}, found none; pass the "
             "file or its folder as --input."
         )
+    return steps
+
+
+def list_steps(path: pathlib.Path) -> dict[int, StepFiles]:
+    """Returns the same as `find_steps`, nothing where there is nothing."""
+    steps: dict[int, StepFiles] = {}
+    for candidate in sorted(path.iterdir()) if path.is_dir() else [path]:
+        if (match := FILE_NAME.fullmatch(candidate.name)) and candidate.exists():
+            steps.setdefault(int(match[2]), {})[match[1]] = candidate
+        elif prefix := saver_prefix(candidate):
+            steps.setdefault(_step_of(prefix), {})[SAVER] = prefix
     return steps
 
 
