@@ -42,8 +42,8 @@ COMMON_FLAGS = [
     ("protocol", "paper", "`paper`: queries and distractors as published (K queries per class in "
      "validation and test). `standard`: 15 queries, distractors mixed into the unlabeled images."),
     ("seed", 0, "Seed of episodes, initial weights and dropout."),
-    ("unfiles_num", 0, "Files of 10 unlabeled images per class, as in the original; if given it "
-     "must be nb_ul_samples / 10."),
+    ("unfiles_num", 0, "Files of 10 unlabeled images per class, as in the original; if given to "
+     "a test it must be nb_ul_samples / 10."),
 ]  # fmt: skip
 
 TRAIN_FLAGS = [

@@ -113,6 +113,12 @@ def test_config(values: flags.FlagValues) -> config.MetaTestConfig:
         InputError: If a flag is out of bounds or two contradict each other.
     """
     warn_of_retired_flags(values)
+    check(
+        values.unfiles_num in (0, values.nb_ul_samples / 10),
+        f"unfiles_num to be nb_ul_samples / 10 = {values.nb_ul_samples / 10:g}",
+        values.unfiles_num,
+        "leave --unfiles_num out",
+    )
     return config.MetaTestConfig(
         run_folder=_run_folder(values),
         pretrained_path=_pretrained_path(values),
@@ -147,12 +153,6 @@ def _list_config(
     num_episodes: int,
     num_distractor_classes: int = 0,
 ) -> config.ListConfig:
-    check(
-        values.unfiles_num in (0, values.nb_ul_samples / 10),
-        f"unfiles_num to be nb_ul_samples / 10 = {values.nb_ul_samples / 10:g}",
-        values.unfiles_num,
-        "leave --unfiles_num out",
-    )
     episode = config.EpisodeConfig(
         way=values.way_num,
         shot=values.shot_num,

@@ -86,6 +86,7 @@ def test_file_count_must_agree_with_the_images(parse):
     flags.test_config(parse(TEST, "--unfiles_num=10"))
     with pytest.raises(InputError, match="nb_ul_samples / 10 = 10, received 3"):
         flags.test_config(parse(TEST, "--unfiles_num=3"))
+    flags.train_config(parse(TRAIN, "--unfiles_num=1", "--nb_ul_samples=5"))  # Not read there.
 
 
 def test_retired_flags_warn_with_what_replaces_them(parse, caplog):

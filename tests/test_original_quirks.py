@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from absl import flags as absl_flags
 
-from lst_tf2 import flags
+from lst_tf2 import flag_tables, flags
 from lst_tf2.adaptation.pseudo_labels import hard_select
 from lst_tf2.config import (
     AdaptationConfig,
@@ -38,9 +38,9 @@ from tests.training.test_meta_step import build_trainer, random_meta_batch
 def parse(rows, *arguments):
     """Parses a command line with flags of its own, as a script would."""
     values = absl_flags.FlagValues()
-    retired = [(name, default, "") for name, default, _ in flags.RETIRED_FLAGS]
+    retired = [(name, default, "") for name, default, _ in flag_tables.RETIRED_FLAGS]
     for name, default, text in rows + retired:
-        flags.DEFINERS[type(default)](name, default, text, flag_values=values)
+        flag_tables.DEFINERS[type(default)](name, default, text, flag_values=values)
     values(["script", *arguments])
     return values
 
@@ -154,7 +154,7 @@ def test_validations_take_their_episodes_in_turn_and_begin_anew(tmp_path, monkey
 
 
 def test_validation_has_as_many_queries_as_the_test():
-    rows = flags.COMMON_FLAGS + flags.TRAIN_FLAGS
+    rows = flag_tables.COMMON_FLAGS + flag_tables.TRAIN_FLAGS
     for protocol, queries in (("paper", 5), ("standard", 15)):
         config = flags.train_config(parse(rows, "--shot_num=5", f"--protocol={protocol}"))
         assert config.val_list.episode.queries_per_class == queries
@@ -162,7 +162,7 @@ def test_validation_has_as_many_queries_as_the_test():
 
 
 def test_absolute_data_path_is_taken_as_it_is():
-    rows = flags.COMMON_FLAGS + flags.TEST_FLAGS
+    rows = flag_tables.COMMON_FLAGS + flag_tables.TEST_FLAGS
     for path in ("/somewhere/else", "/somewhere/else/"):
         config = flags.test_config(parse(rows, f"--data_path={path}"))
         assert config.test_list.data_folder == "/somewhere/else/data/miniImagenet"

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from lst_tf2.config import EpisodeConfig, ListConfig
@@ -38,6 +39,17 @@ def test_episode_holds_the_listed_images(lists):
             assert images.dtype == "uint8"
             np.testing.assert_array_equal(images, [pixels(path) for path in paths])
         np.testing.assert_array_equal(episode.unlabeled_labels, files.unlabeled_labels)
+
+
+@pytest.mark.parametrize("subsampling", [0, 2])
+def test_jpeg_decodes_to_the_pixels_of_the_original(tmp_path, subsampling):
+    rng = np.random.default_rng(0)
+    paths = [str(tmp_path / f"{i}.jpg") for i in range(4)]
+    for path in paths:
+        rough = Image.fromarray(rng.integers(0, 256, (6, 6, 3), np.uint8)).resize((84, 84))
+        rough.save(path, quality=90, subsampling=subsampling)
+    decoded = pipeline.decode_images(tf.constant(paths), 84)
+    np.testing.assert_array_equal(decoded, [pixels(path) for path in paths])
 
 
 def test_steps_see_the_same_episodes_wherever_the_stream_starts(lists):
