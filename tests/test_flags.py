@@ -1,31 +1,12 @@
 import pytest
-from absl import flags as absl_flags
 
-from lst_tf2 import flag_tables, flags
+from lst_tf2 import flags
 from lst_tf2.config import MetaTrainConfig, PretrainConfig
 from lst_tf2.errors import InputError
+from tests.flag_values import TEST, TRAIN, parse
 
 
-@pytest.fixture(name="parse")
-def fixture_parse(monkeypatch):
-    """Parses a command line with flags of its own, as a script would."""
-
-    def parse(define, *arguments):
-        values = absl_flags.FlagValues()
-        rows = define + [(name, default, "") for name, default, _ in flag_tables.RETIRED_FLAGS]
-        for name, default, text in rows:
-            flag_tables.DEFINERS[type(default)](name, default, text, flag_values=values)
-        values(["script", *arguments])
-        return values
-
-    return parse
-
-
-TRAIN = flag_tables.COMMON_FLAGS + flag_tables.TRAIN_FLAGS
-TEST = flag_tables.COMMON_FLAGS + flag_tables.TEST_FLAGS
-
-
-def test_defaults_are_those_of_the_original(parse):
+def test_defaults_are_those_of_the_original():
     train = flags.train_config(parse(TRAIN))
     assert isinstance(train, MetaTrainConfig)
     assert train.model.filters == (64, 128, 256, 512)
@@ -51,13 +32,13 @@ def test_defaults_are_those_of_the_original(parse):
     assert test.protocol == "paper"
 
 
-def test_rates_drop_at_multiples_of_both_intervals(parse):
+def test_rates_drop_at_multiples_of_both_intervals():
     values = parse(TRAIN, "--lr_drop_step=4", "--meta_val_print_step=6")
     config = flags.train_config(values)
     assert config.optimizer.halve_every_steps == config.swn_optimizer.halve_every_steps == 12
 
 
-def test_pretraining_halves_without_floor_unless_told(parse):
+def test_pretraining_halves_without_floor_unless_told():
     config = flags.train_config(parse(TRAIN, "--phase=pre"))
     assert isinstance(config, PretrainConfig)
     assert config.optimizer.min_lr == 0
@@ -66,7 +47,7 @@ def test_pretraining_halves_without_floor_unless_told(parse):
     assert stopped.optimizer.min_lr == 0.0001
 
 
-def test_distractors_are_on_request(parse):
+def test_distractors_are_on_request():
     config = flags.test_config(parse(TEST, "--use_distractors", "--num_dis=5"))
     assert config.test_list.episode.num_distractor_classes == 5
     assert (
@@ -74,7 +55,7 @@ def test_distractors_are_on_request(parse):
     )
 
 
-def test_standard_protocol_asks_for_15_queries(parse):
+def test_standard_protocol_asks_for_15_queries():
     for shot in (1, 5):
         values = parse(TEST, "--protocol=standard", f"--shot_num={shot}")
         assert flags.test_config(values).test_list.episode.queries_per_class == 15
@@ -82,14 +63,14 @@ def test_standard_protocol_asks_for_15_queries(parse):
         assert flags.test_config(values).test_list.episode.queries_per_class == shot
 
 
-def test_file_count_must_agree_with_the_images(parse):
+def test_file_count_must_agree_with_the_images():
     flags.test_config(parse(TEST, "--unfiles_num=10"))
     with pytest.raises(InputError, match="nb_ul_samples / 10 = 10, received 3"):
         flags.test_config(parse(TEST, "--unfiles_num=3"))
     flags.train_config(parse(TRAIN, "--unfiles_num=1", "--nb_ul_samples=5"))  # Not read there.
 
 
-def test_retired_flags_warn_with_what_replaces_them(parse, caplog):
+def test_retired_flags_warn_with_what_replaces_them(caplog):
     flags.train_config(parse(TRAIN, "--device_id=1", "--gpu_rate=0.5"))
     text = " ".join(record.getMessage() for record in caplog.records)
     assert "--gpu_rate has no effect: memory is taken as needed" in text

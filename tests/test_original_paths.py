@@ -6,7 +6,7 @@ import pytest
 
 from lst_tf2 import flag_tables, flags, original_paths
 from lst_tf2.errors import InputError
-from tests.test_flags import TEST, TRAIN, fixture_parse  # noqa: F401 - a fixture
+from tests.flag_values import TEST, TRAIN, parse
 
 # As recorded from a run of the original, with --exp_name=oracle.
 RECORDED = (
@@ -14,23 +14,22 @@ RECORDED = (
     ".base_lr(0.01).pre_iterations(14000).pre_dropout(0.9).acti(leaky_relu).lr_drop_step(1000)"
     ".base_aug(False).norm(batch).oracle"
 )
-FOREIGN_TO_TEST = [row for row in flag_tables.TRAIN_FLAGS if row[0] not in dict.fromkeys(
-    name for name, *_ in TEST)]  # fmt: skip
+FOREIGN_TO_TEST = [row for row in flag_tables.TRAIN_FLAGS if row[0] not in {r[0] for r in TEST}]
 
 
-@pytest.fixture(name="parse_test")
-def fixture_parse_test(parse):
-    return lambda *arguments: parse(TEST + FOREIGN_TO_TEST, *arguments)
+def parse_test(*arguments):
+    """A test's flags, with those of the training that name its folder."""
+    return parse(TEST + FOREIGN_TO_TEST, *arguments)
 
 
-def test_long_name_is_the_recorded_one(parse_test):
+def test_long_name_is_the_recorded_one():
     assert original_paths.long_name(parse_test("--exp_name=oracle")) == RECORDED
     other = original_paths.long_name(parse_test("--norm=None", "--meta_lr=0.0001"))
     assert ".meta_lr(0.0001)." in other
     assert other.endswith(".norm(none).finetune_mini_RN")
 
 
-def test_runs_are_found_by_long_name_then_by_what_a_test_names(parse_test, tmp_path):
+def test_runs_are_found_by_long_name_then_by_what_a_test_names(tmp_path):
     base = [f"--logdir_base={tmp_path}", "--exp_name=oracle"]
     root = tmp_path / "weights_saving_dir"
     assert original_paths.run_sources(parse_test(*base)) == [root / RECORDED]
@@ -44,13 +43,13 @@ def test_runs_are_found_by_long_name_then_by_what_a_test_names(parse_test, tmp_p
     assert original_paths.run_sources(moved) == [tmp_path / "elsewhere" / RECORDED]
 
 
-def test_backbone_is_looked_for_in_both_folders(parse):
+def test_backbone_is_looked_for_in_both_folders():
     sources = original_paths.backbone_sources(parse(TRAIN, "--pretrain_w_path=mine"))
     end = pathlib.Path("miniImagenet", "pretrain_weights", "weights_14000.npy")
     assert sources == ["mine" / end, "pretrain_weights_dir" / end]
 
 
-def test_finetuning_starts_from_the_step_that_the_original_takes(parse):
+def test_finetuning_starts_from_the_step_that_the_original_takes():
     default = parse(TRAIN, "--meta_finetune", "--shot_num=5")
     path = flags.train_config(default).finetune_path
     assert path == "pretrain_weights/miniImagenet/5-shot_MTL_weights/step_15000.npz"

@@ -9,9 +9,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from absl import flags as absl_flags
 
-from lst_tf2 import flag_tables, flags
+from lst_tf2 import flags
 from lst_tf2.adaptation.pseudo_labels import hard_select
 from lst_tf2.config import (
     AdaptationConfig,
@@ -31,18 +30,9 @@ from lst_tf2.models.learner import PretrainModel
 from lst_tf2.training import meta_train
 from lst_tf2.weights.checkpoints import CheckpointStore
 from lst_tf2.weights.run_folder import claim
+from tests.flag_values import TEST, TRAIN, parse
 from tests.small_data import write_data_set
 from tests.training.test_meta_step import build_trainer, random_meta_batch
-
-
-def parse(rows, *arguments):
-    """Parses a command line with flags of its own, as a script would."""
-    values = absl_flags.FlagValues()
-    retired = [(name, default, "") for name, default, _ in flag_tables.RETIRED_FLAGS]
-    for name, default, text in rows + retired:
-        flag_tables.DEFINERS[type(default)](name, default, text, flag_values=values)
-    values(["script", *arguments])
-    return values
 
 
 def catalogue_of(num_classes, images_per_pool):
@@ -154,17 +144,15 @@ def test_validations_take_their_episodes_in_turn_and_begin_anew(tmp_path, monkey
 
 
 def test_validation_has_as_many_queries_as_the_test():
-    rows = flag_tables.COMMON_FLAGS + flag_tables.TRAIN_FLAGS
     for protocol, queries in (("paper", 5), ("standard", 15)):
-        config = flags.train_config(parse(rows, "--shot_num=5", f"--protocol={protocol}"))
+        config = flags.train_config(parse(TRAIN, "--shot_num=5", f"--protocol={protocol}"))
         assert config.val_list.episode.queries_per_class == queries
         assert config.train_list.episode.queries_per_class == 15
 
 
 def test_absolute_data_path_is_taken_as_it_is():
-    rows = flag_tables.COMMON_FLAGS + flag_tables.TEST_FLAGS
     for path in ("/somewhere/else", "/somewhere/else/"):
-        config = flags.test_config(parse(rows, f"--data_path={path}"))
+        config = flags.test_config(parse(TEST, f"--data_path={path}"))
         assert config.test_list.data_folder == "/somewhere/else/data/miniImagenet"
 
 
