@@ -8,7 +8,7 @@ SEED ?= 0
 RUN := $(if $(filter 0,$(SEED)),demo,demo_seed$(SEED))
 DEMO_FLAGS := --seed=$(SEED) $(if $(filter 0,$(SEED)),,--pretrain_w_path=pretrain_weights/seed$(SEED)/)
 
-.PHONY: demo test lint bench clean
+.PHONY: demo ablation test lint bench clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -18,6 +18,18 @@ demo: $(VENV)/installed
 	$(BIN)/python test.py --flagfile=configs/demo_test.flags $(DEMO_FLAGS) --exp_name=$(RUN)
 	$(BIN)/python test.py --flagfile=configs/demo_test_distractors.flags $(DEMO_FLAGS) --exp_name=$(RUN)
 	$(BIN)/python -m lst_tf2.evaluation.report checkpoints/$(RUN)
+
+# Meta-trains with and without soft weights, tests ten settings with and without distractors.
+ablation: $(VENV)/installed
+	$(BIN)/python -m lst_tf2.data.glyphs --out=data/glyphs
+	$(BIN)/python train.py --flagfile=configs/demo_pretrain.flags
+	$(BIN)/python train.py --flagfile=configs/ablation/train.flags
+	$(BIN)/python train.py --flagfile=configs/ablation/train_unweighted.flags
+	set -e; for flags in configs/ablation/test_*.flags; do \
+	  $(BIN)/python test.py --flagfile=$$flags; \
+	  $(BIN)/python test.py --flagfile=$$flags --use_distractors; \
+	done
+	$(BIN)/python -m lst_tf2.evaluation.ablation checkpoints/ablation checkpoints/ablation_unweighted
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest

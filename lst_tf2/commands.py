@@ -86,9 +86,9 @@ def _test() -> None:
     from lst_tf2.evaluation.report import format_table, write_results
 
     _adopt_originals(config)
-    summary = meta_test(config)
-    written = write_results(summary, pathlib.Path(config.run_folder))
-    print(format_table([summary]))
+    results = meta_test(config)
+    written = write_results(*results, pathlib.Path(config.run_folder))
+    print(format_table([results.summary]))
     print("Results: " + ", ".join(str(path) for path in written))
     print(f"Next: python -m lst_tf2.evaluation.report {config.run_folder}")
 

@@ -13,6 +13,10 @@ PROTOCOLS = ("paper", "standard")
 ACTIVATIONS = ("leaky_relu", "relu", "None")
 NORMS = ("batch_norm", "layer_norm", "None")
 SPLITS = ("train", "val", "test")
+# What the ablation of the paper takes away: `none`, and a classifier that is not meta-learned.
+SELECTIONS = ("hard", "none")
+WEIGHTINGS = ("soft", "none")
+INITIAL_CLASSIFIERS = ("meta", "plain")
 
 
 def check(condition: bool, expected: str, received: Any, remedy: str) -> None:
@@ -125,8 +129,10 @@ class AdaptationConfig:
     inner_steps: int = 20
     # Fixed in the original program, not among its flags.
     pseudo_label_steps: int = 10
+    weighting: str = "soft"
 
     def __post_init__(self):
+        check_choice("weighting", self.weighting, WEIGHTINGS)
         check_step_counts(self.inner_lr, self.retrain_steps)
         check(
             self.inner_steps >= max(1, self.retrain_steps),
@@ -160,8 +166,12 @@ class SelfTrainingConfig:
     selected_per_class: int = 20
     unlabeled_per_stage: int = 30
     pseudo_label_steps: int = 10
+    selection: str = "hard"
+    weighting: str = "soft"
 
     def __post_init__(self):
+        check_choice("selection", self.selection, SELECTIONS)
+        check_choice("weighting", self.weighting, WEIGHTINGS)
         check_step_counts(self.inner_lr, self.retrain_steps)
         check_at_least(1, "raise --recurrent_stage_nums", recurrent_stage_nums=self.num_stages)
         check_at_least(1, "raise --hard_selection", hard_selection=self.selected_per_class)
@@ -274,7 +284,8 @@ class MetaTestConfig:
     """Describes a meta-test of one checkpoint of a run.
 
     With `test_iter` "0" of the learner at `finetune_path`, where that is set, else of the
-    pre-trained backbone, either with what is missing drawn anew.
+    pre-trained backbone, either with what is missing drawn anew. A `plain` initial classifier
+    is drawn anew in any case.
     """
 
     run_folder: str
@@ -285,8 +296,10 @@ class MetaTestConfig:
     self_training: SelfTrainingConfig = SelfTrainingConfig()
     protocol: str = "paper"
     finetune_path: str = ""
+    initial_classifier: str = "meta"
 
     def __post_init__(self):
+        check_choice("initial_classifier", self.initial_classifier, INITIAL_CLASSIFIERS)
         check_choice("protocol", self.protocol, PROTOCOLS)
         available, wanted = (
             self.test_list.episode.unlabeled_per_class,

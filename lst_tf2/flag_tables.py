@@ -39,6 +39,8 @@ COMMON_FLAGS = [
     ("exp_log_label", "weights_saving_dir", "Folder below <logdir_base> with runs of the original "
      "program, tested where checkpoints/<exp_name> is not there."),
     ("device_id", 0, "Number of the GPU to use; if not given, TensorFlow sees all."),
+    ("weighting", "soft", "Weights of pseudo-labeled images: `soft` of the soft weighting network, "
+     "or `none`."),
     ("protocol", "paper", "`paper`: queries and distractors as published (K queries per class in "
      "validation and test). `standard`: 15 queries, distractors mixed into the unlabeled images."),
     ("seed", 0, "Seed of episodes, initial weights and dropout."),
@@ -84,7 +86,11 @@ TEST_FLAGS = [
     ("num_dis", 3, "Distractor classes, with use_distractors."),
     ("recurrent_stage_nums", 4, "Stages of self-training."),
     ("nums_in_folders", 30, "Unlabeled images per class that a stage looks at."),
-    ("hard_selection", 20, "Images per class that a stage keeps, the most confident ones."),
+    ("hard_selection", 20, "Images per class that a stage keeps."),
+    ("selection", "hard", "Images that a stage keeps of these: `hard`, the most confident ones of "
+     "each class, or `none`, all."),
+    ("initial_classifier", "meta", "Where each stage starts: `meta`, the meta-learned classifier, "
+     "or `plain`, one drawn from the seed."),
     ("re_train_epoch_num", 10, "Steps on support and kept images in a stage; 0: none."),
     ("local_update_num", 40, "Steps of a stage in all, the rest on the support set alone."),
     ("test_base_epoch_num", 100, "Steps of the last stage with those after it."),

@@ -96,6 +96,7 @@ def _meta_train_config(values: flags.FlagValues) -> config.MetaTrainConfig:
             inner_lr=values.base_lr,
             retrain_steps=values.re_train_epoch_num,
             inner_steps=values.train_base_epoch_num,
+            weighting=values.weighting,
         ),
         optimizer=optimizer(values.meta_lr),
         swn_optimizer=optimizer(values.swn_lr),
@@ -140,9 +141,12 @@ def test_config(values: flags.FlagValues) -> config.MetaTestConfig:
             inner_steps=values.test_base_epoch_num,
             selected_per_class=values.hard_selection,
             unlabeled_per_stage=values.nums_in_folders,
+            selection=values.selection,
+            weighting=values.weighting,
         ),
         protocol=values.protocol,
         finetune_path=_finetune_path(values),
+        initial_classifier=values.initial_classifier,
     )
 
 

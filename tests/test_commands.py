@@ -42,7 +42,10 @@ TEST = [
     "--test_episode_num=2",
     *MODEL,
 ]
-RESULTS = "results_3way_1shot_3unlabeled_{}distractors_2stages_2seen_2kept"
+RESULTS = (
+    "results_3way_1shot_3unlabeled_{}distractors_2stages_2seen_2kept_2episodes"
+    "_2retrain_4stagesteps_5steps"
+)
 
 
 def run(script, *arguments, cwd):
@@ -92,7 +95,7 @@ def test_scripts_write_what_they_say(home):
         "step_2.npz",
         "best.npz",
         "best.json",
-        *(f"{results}.{suffix}" for suffix in ("json", "csv", "png")),
+        *(f"{results}.{suffix}" for suffix in ("json", "csv", "png", "npz")),
     }
     summary = json.loads((home / "checkpoints" / "small" / f"{results}.json").read_text())
     assert summary["test_step"] in (1, 2)

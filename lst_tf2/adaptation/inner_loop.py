@@ -11,6 +11,8 @@ import tensorflow as tf
 from lst_tf2.structures import Classifier, Examples
 
 LossFn = Callable[[Classifier], tf.Tensor]
+# From scores `[U, N]` to what multiplies the logits, by the values of `config.WEIGHTINGS`.
+WEIGH = {"soft": tf.nn.softmax, "none": tf.ones_like}
 
 
 def classify(classifier: Classifier, embeddings: tf.Tensor) -> tf.Tensor:

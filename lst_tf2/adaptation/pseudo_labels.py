@@ -6,10 +6,10 @@ import tensorflow as tf
 
 
 class Selection(NamedTuple):
-    """Holds the examples that a stage re-trains on: k for each class, classes in order."""
+    """Holds the R examples that a stage re-trains on."""
 
-    rows: tf.Tensor  # [k * N] int32 into the unlabeled rows followed by the support rows
-    labels: tf.Tensor  # [k * N] int32, the pseudo label of each
+    rows: tf.Tensor  # [R] int32 into the unlabeled rows followed by the support rows
+    labels: tf.Tensor  # [R] int32, the pseudo label of each
 
 
 def class_prototypes(maps: tf.Tensor, labels: tf.Tensor, way: int) -> tf.Tensor:
@@ -42,7 +42,7 @@ def hard_select(logits: tf.Tensor, support_labels: tf.Tensor, selected_per_class
         selected_per_class: k.
 
     Returns:
-        The selection, class by class.
+        The selection, k for each class, classes in order.
     """
     way = logits.shape[-1]
     probs = tf.nn.softmax(logits)
@@ -66,3 +66,16 @@ def hard_select(logits: tf.Tensor, support_labels: tf.Tensor, selected_per_class
         rows=tf.reshape(rows, [-1]),
         labels=tf.repeat(tf.range(way), selected_per_class),
     )
+
+
+def keep_all(logits: tf.Tensor, support_labels: tf.Tensor, selected_per_class: int) -> Selection:
+    """Keeps every unlabeled example with the label predicted for it, no support example.
+
+    Takes what `hard_select` takes.
+    """
+    labels = tf.argmax(logits, axis=-1, output_type=tf.int32)
+    return Selection(rows=tf.range(tf.shape(labels)[0]), labels=labels)
+
+
+# By the values of `lst_tf2.config.SELECTIONS`.
+SELECT = {"hard": hard_select, "none": keep_all}

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from lst_tf2.adaptation.inner_loop import (
+    WEIGH,
     classify,
     descend,
     descent_path,
@@ -14,7 +15,7 @@ from lst_tf2.adaptation.inner_loop import (
     retrain_loss,
     support_loss,
 )
-from lst_tf2.adaptation.pseudo_labels import Selection, class_prototypes, hard_select
+from lst_tf2.adaptation.pseudo_labels import SELECT, Selection, class_prototypes
 from lst_tf2.config import SelfTrainingConfig
 from lst_tf2.structures import Classifier, Examples, Features
 
@@ -38,8 +39,8 @@ class Pool(NamedTuple):
     """Holds what a stage re-trains on: selected examples, pseudo-labeled and scored."""
 
     selection: Selection
-    examples: Examples  # [k * N, D], [k * N]
-    scores: tf.Tensor  # [k * N, N], raw output of the soft weighting network
+    examples: Examples  # [R, D], [R]
+    scores: tf.Tensor  # [R, N], raw output of the soft weighting network
 
 
 class Stage(NamedTuple):
@@ -70,13 +71,12 @@ def build_pool(
     support: SupportSet,
     window: Features,
     score_fn: ScoreFn,
-    selected_per_class: int,
+    config: SelfTrainingConfig,
 ) -> Pool:
-    """Labels a window of unlabeled examples, selects the most confident, scores them."""
+    """Labels a window of unlabeled examples, selects among them, scores those."""
     way = labeler.bias.shape[-1]
-    selection = hard_select(
-        classify(labeler, window.embeddings), support.labels, selected_per_class
-    )
+    logits = classify(labeler, window.embeddings)
+    selection = SELECT[config.selection](logits, support.labels, config.selected_per_class)
     candidates = Features(
         *(tf.concat(pair, axis=0) for pair in zip(window, support.features, strict=True))
     )
@@ -90,7 +90,7 @@ def run_stage(
     initial: Classifier, support: SupportSet, pool: Pool, config: SelfTrainingConfig
 ) -> Stage:
     """Re-trains on support and pool, then fine-tunes on support, from `initial`."""
-    soft_weights = tf.nn.softmax(pool.scores)
+    soft_weights = WEIGH[config.weighting](pool.scores)
     retrained = descent_path(
         initial,
         retrain_loss(support.examples, pool.examples, soft_weights, config.shot),
@@ -135,7 +135,7 @@ def self_train(
     stages = []
     for index in range(config.num_stages):
         window = windows[index % len(windows)]
-        pool = build_pool(labeler, support, window, score_fn, config.selected_per_class)
+        pool = build_pool(labeler, support, window, score_fn, config)
         stage = run_stage(initial, support, pool, config)
         labeler = last_of(stage.path, initial)
         stages.append(stage)

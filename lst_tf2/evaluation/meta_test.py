@@ -1,7 +1,7 @@
 """Meta-test: recurrent self-training on many episodes of unseen classes."""
 
 import pathlib
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -21,11 +21,15 @@ from lst_tf2.weights.run_folder import check_model
 from lst_tf2.weights.start import restore_start
 
 
-def meta_test(config: MetaTestConfig) -> dict[str, Any]:
-    """Tests one checkpoint of a run.
+class MetaTestResults(NamedTuple):
+    """Holds what a meta-test found."""
 
-    Returns:
-        The results, as `lst_tf2.evaluation.statistics.summarize` gives them.
+    summary: dict[str, Any]  # as `lst_tf2.evaluation.statistics.summarize` gives it
+    curves: dict[str, np.ndarray]  # the fields of `EpisodeResult`, one row an episode
+
+
+def meta_test(config: MetaTestConfig) -> MetaTestResults:
+    """Tests one checkpoint of a run.
 
     Raises:
         InputError: If the data, the checkpoint or the settings do not fit.
@@ -48,7 +52,7 @@ def meta_test(config: MetaTestConfig) -> dict[str, Any]:
             results.append(result)
             progress.advance(**running_figures(results))
     curves = {name: np.stack([getattr(r, name) for r in results]) for name in result._fields}
-    return summarize(config, test_step, curves)
+    return MetaTestResults(summarize(config, test_step, curves), curves)
 
 
 def running_figures(results: list[EpisodeResult]) -> dict[str, float]:
@@ -72,6 +76,9 @@ def restore_learner(config: MetaTestConfig) -> tuple[Learner, int]:
     folder = pathlib.Path(config.run_folder)
     check_model(folder, config.model)
     path = find_checkpoint(folder, config.test_iter)
-    restore(path, learner.named_variables())
+    names = learner.named_variables()
+    if config.initial_classifier == "plain":  # The one drawn above stays.
+        names = {n: v for n, v in names.items() if not n.startswith("classifier/")}
+    restore(path, names)
     step = read_best(folder)["step"] if path.stem == "best" else int(path.stem.split("_")[1])
     return learner, step

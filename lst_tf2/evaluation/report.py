@@ -1,11 +1,15 @@
 """Results as files, as one printed table and as a plot."""
 
 import csv
+import dataclasses
 import io
 import math
 import pathlib
 import sys
 
+import numpy as np
+
+from lst_tf2.config import SelfTrainingConfig
 from lst_tf2.errors import MissingInputError, exit_on_input_error
 from lst_tf2.files import read_json, write_bytes, write_json
 
@@ -13,27 +17,63 @@ PERCENT = 100.0
 NOTHING = {"mean": math.nan, "ci95": math.nan}
 # Meta-tests that differ in one of these do not stand side by side in a table.
 TABLE_KEYS = ("way", "shot", "queries_per_class", "episodes", "protocol", "seed", "test_iter")
+DEFAULTS = dataclasses.asdict(SelfTrainingConfig()) | {"initial_classifier": "meta"}
+# What a name says of settings that are not at these defaults.
+VARIATIONS = {
+    "inner_lr": "lr{}",
+    "retrain_steps": "{}retrain",
+    "steps_per_stage": "{}stagesteps",
+    "inner_steps": "{}steps",
+    "selection": "{}selection",
+    "weighting": "{}weighting",
+    "initial_classifier": "{}classifier",
+}
+
+
+def variation(summary: dict) -> str:
+    """Returns the words for settings of a meta-test that are not at their defaults."""
+    settings = summary["settings"] | summary["settings"]["self_training"]
+    return "_".join(
+        text.format(settings[name])
+        for name, text in VARIATIONS.items()
+        if settings.get(name, DEFAULTS[name]) != DEFAULTS[name]
+    )
 
 
 def setting_name(summary: dict) -> str:
     """Returns the part of the file names that tells one meta-test of a run from another."""
     lists, stages = summary["settings"]["test_list"], summary["settings"]["self_training"]
+    words = variation(summary)
     return (
         f"{summary['way']}way_{summary['shot']}shot_{lists['episode']['unlabeled_per_class']}unlabeled"
         f"_{summary['num_distractor_classes']}distractors_{len(summary['per_stage'])}stages"
         f"_{stages['unlabeled_per_stage']}seen_{stages['selected_per_class']}kept"
+        f"_{summary['episodes']}episodes{'_' if words else ''}{words}"
         f"_{summary['protocol']}_seed{summary['seed']}_{summary['test_iter']}"
     )
 
 
-def write_results(summary: dict, folder: pathlib.Path) -> list[pathlib.Path]:
-    """Writes `results_<setting>` as JSON, CSV and PNG; returns the paths."""
-    paths = [
-        folder / f"results_{setting_name(summary)}.{suffix}" for suffix in ("json", "csv", "png")
-    ]
+def write_results(
+    summary: dict, curves: dict[str, np.ndarray], folder: pathlib.Path
+) -> list[pathlib.Path]:
+    """Writes the results of a meta-test as `results_<setting>` with four suffixes.
+
+    Args:
+        summary: Goes into `.json`, `.csv` and `.png`.
+        curves: The accuracy of every episode after every step; goes into `.npz`.
+        folder: The run's.
+
+    Returns:
+        The paths.
+    """
+    stem = folder / f"results_{setting_name(summary)}"
+    paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in ("json", "csv", "png", "npz")]
     write_json(paths[0], summary)
     write_bytes(paths[1], to_csv(summary).encode())
     plot_stages([summary], paths[2])
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **curves)
+    write_bytes(paths[3], buffer.getvalue())
     return paths
 
 
@@ -106,6 +146,7 @@ def format_table(summaries: list[dict]) -> str:
     lines.append(
         f"mean ± 95 % interval over {', '.join(map(str, episodes))} episodes, protocol "
         f"{first['protocol']}, checkpoint {first['test_iter']}, seed {first['seed']}"
+        + (f", {variation(first).replace('_', ', ')}" if variation(first) else "")
     )
     return "\n".join(lines)
 
@@ -175,7 +216,8 @@ def group_tables(summaries: list[dict]) -> list[list[dict]]:
     """Returns the meta-tests in groups that can stand side by side."""
     groups: dict[tuple, list[dict]] = {}
     for summary in summaries:
-        groups.setdefault(tuple(summary.get(key) for key in TABLE_KEYS), []).append(summary)
+        key = (*(summary.get(name) for name in TABLE_KEYS), variation(summary))
+        groups.setdefault(key, []).append(summary)
     return list(groups.values())
 
 

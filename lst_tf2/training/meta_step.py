@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from lst_tf2.adaptation.inner_loop import WEIGH
 from lst_tf2.adaptation.meta_objective import QueryResults, adapt, judge, pseudo_label
 from lst_tf2.adaptation.pseudo_labels import class_prototypes
 from lst_tf2.config import AdaptationConfig, OptimizerConfig
@@ -45,9 +46,10 @@ def query(
     """Adapts the classifier and judges it on the query set.
 
     Returns:
-        The losses with the accuracy, and the soft weights `[U, N]`, 0..1.
+        The losses with the accuracy, and the weights of the logits `[U, N]`, 0..1.
     """
-    soft_weights = tf.nn.softmax(learner.soft_weighting(context.prototypes, context.unlabeled.maps))
+    scores = learner.soft_weighting(context.prototypes, context.unlabeled.maps)
+    soft_weights = WEIGH[config.weighting](scores)
     adapted = adapt(
         learner.classifier.read(),
         Examples(context.support.embeddings, episode.support_labels),
@@ -122,9 +124,11 @@ class MetaTrainer:
             results, _ = query(self.learner, episode, context, self.adaptation)
         meta_gradients = tape.gradient(results.finetune_query_loss, self.learner.meta_variables)
         swn_variables = self.learner.swn_variables
-        swn_gradients = tape.gradient(results.retrain_query_loss, swn_variables)
-        if self.adaptation.retrain_steps == 0:  # The network has no part in the loss.
+        if self.adaptation.weighting == "none" or self.adaptation.retrain_steps == 0:
+            # The network has no part in the loss.
             swn_gradients = [tf.zeros(variable.shape) for variable in swn_variables]
+        else:
+            swn_gradients = tape.gradient(results.retrain_query_loss, swn_variables)
         return summarize(results, context, episode), meta_gradients, swn_gradients
 
     def _train_step(self, meta_batch: Episode) -> dict[str, tf.Tensor]:

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -65,6 +67,37 @@ def test_stages_take_windows_in_turn_and_start_anew(problem):
     # From the same start on the same pool the same path follows.
     again = self_train(initial, support, windows[:1], score_evenly, config)
     np.testing.assert_array_equal(again.stages[0].path.kernel, training.stages[0].path.kernel)
+
+
+def test_without_selection_every_image_of_the_window_counts(problem):
+    initial, support, windows = problem
+    config = SelfTrainingConfig(
+        num_stages=2, retrain_steps=1, steps_per_stage=2, inner_steps=2, selection="none"
+    )
+    first, second = self_train(initial, support, windows, score_evenly, config).stages
+    np.testing.assert_array_equal(first.pool.selection.rows, range(9))
+    np.testing.assert_array_equal(first.pool.examples.embeddings, windows[0].embeddings)
+    labeler = tf.nest.map_structure(lambda p: p[-1], first.path)
+    logits = windows[1].embeddings @ labeler.kernel + labeler.bias
+    np.testing.assert_array_equal(second.pool.examples.labels, tf.argmax(logits, axis=1))
+
+
+def test_without_weighting_scores_do_not_matter(problem):
+    def score_unevenly(prototypes, maps):
+        return tf.reduce_sum(maps, axis=[1, 2])[:, :3]
+
+    def kernel(score_fn, **changes):
+        config = SelfTrainingConfig(
+            num_stages=1, retrain_steps=2, steps_per_stage=3, inner_steps=3, selected_per_class=2
+        )
+        config = dataclasses.replace(config, **changes)
+        return self_train(*problem, score_fn, config).final_path.kernel
+
+    plain = kernel(score_evenly, weighting="none")
+    np.testing.assert_array_equal(plain, kernel(score_unevenly, weighting="none"))
+    assert np.abs(kernel(score_evenly) - kernel(score_unevenly)).max() > 1e-4
+    # Even soft weights are 1 / N each, no weights are 1.
+    assert np.abs(plain - kernel(score_evenly)).max() > 1e-4
 
 
 def test_graph_matches_eager(problem):

@@ -67,9 +67,7 @@ def test_every_pool_matches(run):
             pool = training.stages[i].pool
             labeler = tf.nest.map_structure(lambda path: path[-1], training.stages[i].path)
         else:  # The original builds one more pool than it uses.
-            pool = build_pool(
-                labeler, support, window, learner.soft_weighting, config.selected_per_class
-            )
+            pool = build_pool(labeler, support, window, learner.soft_weighting, config)
         assert_same_selection(pool, logits, golden, i)
 
 

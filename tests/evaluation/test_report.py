@@ -1,6 +1,8 @@
+import copy
 import csv
 import json
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -39,9 +41,10 @@ def fixture_summary():
 
 
 def test_files_hold_the_same_figures(summary, tmp_path):
-    json_path, csv_path, png_path = report.write_results(summary, tmp_path)
+    curves = {"final": np.array([[0.8, 0.9], [0.6, 0.9]])}
+    json_path, csv_path, png_path, npz_path = report.write_results(summary, curves, tmp_path)
     assert json_path.name == (
-        "results_5way_1shot_100unlabeled_0distractors_2stages_30seen_20kept_standard_seed0_last.json"
+        "results_5way_1shot_100unlabeled_0distractors_2stages_30seen_20kept_100episodes_standard_seed0_last.json"
     )
     stored = json.loads(json_path.read_text())
     assert stored["best_step"] == summary["best_step"]
@@ -50,8 +53,26 @@ def test_files_hold_the_same_figures(summary, tmp_path):
     assert float(row["last_step.ci95"]) == 0.0123
     assert float(row["per_stage.2.mean"]) == 0.9
     assert row["protocol"] == "standard"
+    with np.load(npz_path) as stored:
+        np.testing.assert_array_equal(stored["final"], curves["final"])
     with Image.open(png_path) as image:
         assert image.size[0] > 400
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"retrain_steps": 0}, "_0retrain_"),
+        ({"inner_lr": 0.02, "inner_steps": 60}, "_lr0.02_60steps_"),
+        ({"selection": "none", "weighting": "none"}, "_noneselection_noneweighting_"),
+    ],
+)
+def test_no_setting_overwrites_the_results_of_another(summary, changes, words):
+    other = copy.deepcopy(summary)
+    other["settings"]["self_training"] |= changes
+    assert words in report.setting_name(other)
+    assert report.setting_name(summary) == report.setting_name(other).replace(words, "_")
+    assert len(report.group_tables([summary, other])) == 2
 
 
 def test_table_gives_percent_with_intervals(summary):
@@ -69,8 +90,8 @@ def test_table_gives_percent_with_intervals(summary):
 
 
 def test_report_joins_all_results_of_a_run(summary, tmp_path, capsys, monkeypatch):
-    report.write_results(summary, tmp_path)
-    report.write_results(summary | {"num_distractor_classes": 3}, tmp_path)
+    report.write_results(summary, {}, tmp_path)
+    report.write_results(summary | {"num_distractor_classes": 3}, {}, tmp_path)
     monkeypatch.setattr("sys.argv", ["report", str(tmp_path)])
     report.main()
     assert (tmp_path / "stages.png").exists()
@@ -92,7 +113,7 @@ def test_damaged_results_are_refused(content, tmp_path):
 
 
 def test_same_results_give_the_same_bytes(summary, tmp_path):
-    first, second = (report.write_results(summary, tmp_path / name) for name in "ab")
+    first, second = (report.write_results(summary, {}, tmp_path / name) for name in "ab")
     for left, right in zip(first, second, strict=True):
         assert left.read_bytes() == right.read_bytes()
 

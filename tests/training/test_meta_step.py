@@ -69,8 +69,9 @@ def test_each_loss_trains_its_own_variables():
         np.testing.assert_array_equal(variable.numpy(), value)
 
 
-def test_without_retraining_the_soft_weighting_network_rests():
-    trainer = build_trainer(dataclasses.replace(CONFIG, retrain_steps=0))
+@pytest.mark.parametrize("changes", [{"retrain_steps": 0}, {"weighting": "none"}])
+def test_without_its_part_the_soft_weighting_network_rests(changes):
+    trainer = build_trainer(dataclasses.replace(CONFIG, **changes))
     _, meta_gradients, swn_gradients = trainer.gradients(random_meta_batch())
     assert norms(swn_gradients) == [0.0] * 8
     assert min(norms(meta_gradients[-2:])) > 1e-4

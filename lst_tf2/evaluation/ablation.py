@@ -1,0 +1,89 @@
+"""The ablation table of arXiv:1906.00562 (its table 2): what each part of LST adds.
+
+    python -m lst_tf2.evaluation.ablation <run folder> <run folder> ...
+
+reads the results that `test.py` left in those folders and prints a row for each setting: from
+which initial classifier it starts, which unlabeled images it keeps, how it weighs them, and in
+how many stages.
+"""
+
+import pathlib
+import sys
+
+from lst_tf2.config import INITIAL_CLASSIFIERS, SELECTIONS, WEIGHTINGS
+from lst_tf2.errors import exit_on_input_error
+from lst_tf2.evaluation.report import describe, read_summaries, signed, title_of
+
+HEADER = ("classifier", "selection", "weights", "stages")
+# Told apart from a plain classifier on a meta-trained backbone.
+PRETRAINED = "not meta-learned"
+
+
+def setting_of(summary: dict) -> tuple[str, str, str, int]:
+    """Returns the cells of a row that name its setting."""
+    settings = summary["settings"]
+    stages = settings["self_training"]
+    is_pretrained = summary["test_iter"] == "0"
+    initial = PRETRAINED if is_pretrained else settings.get("initial_classifier", "meta")
+    selection, weighting = stages.get("selection", "hard"), stages.get("weighting", "soft")
+    return initial, selection, weighting, len(summary["per_stage"])
+
+
+def rank(setting: tuple[str, str, str, int]) -> tuple:
+    """Returns what sorts the rows: from nothing meta-learned to the whole of LST."""
+    initial, selection, weighting, num_stages = setting
+    initials = (PRETRAINED, *reversed(INITIAL_CLASSIFIERS))
+    return (
+        initials.index(initial),
+        -WEIGHTINGS.index(weighting),
+        -SELECTIONS.index(selection),
+        num_stages,
+    )
+
+
+def table_rows(summaries: list[dict]) -> list[list[str]]:
+    """Returns header and rows: accuracy and paired gain at the last step, in percent."""
+    titles = list(dict.fromkeys(title_of(summary) for summary in summaries))
+    cells: dict[tuple, dict[str, dict]] = {}
+    for summary in summaries:
+        cells.setdefault(setting_of(summary), {})[title_of(summary)] = summary
+    rows = [[*HEADER, *(cell for title in titles for cell in (title, "gain"))]]
+    for setting in sorted(cells, key=rank):
+        row = [str(value) for value in setting]
+        for title in titles:
+            found = cells[setting].get(title)
+            row += [describe(found["last_step"]), signed(found["gain"])] if found else ["", ""]
+        rows.append(row)
+    return rows
+
+
+def format_table(rows: list[list[str]]) -> str:
+    """Returns the rows as a Markdown table with aligned columns."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        f"| {' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))} |"
+        for row in rows
+    ]
+    lines.insert(1, f"|{'|'.join('-' * (width + 2) for width in widths)}|")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Runs the command."""
+    if len(sys.argv) < 2 or any(argument.startswith("-") for argument in sys.argv[1:]):
+        sys.exit(__doc__)
+    with exit_on_input_error():
+        folders = [pathlib.Path(argument) for argument in sys.argv[1:]]
+        summaries = [summary for folder in folders for summary in read_summaries(folder)]
+        print(format_table(table_rows(summaries)))
+        first = summaries[0]
+        print(
+            f"{first['way']}-way {first['shot']}-shot, % at the last step, mean ± 95 % over "
+            f"{first['episodes']} episodes, protocol {first['protocol']}; gain: paired, over the "
+            "support set alone.\nNext: look into a row with python -m lst_tf2.evaluation.report "
+            f"{folders[0]}"
+        )
+
+
+if __name__ == "__main__":
+    main()
