@@ -3,12 +3,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+ADDONS_VENV := .venv-addons
+ADDONS_PYTHON ?= $(shell for p in python3.11 python3.10; do $$p -c '' 2>/dev/null && echo $$p && break; done)
 SEED ?= 0
 # Another seed is another run, with folders of its own.
 RUN := $(if $(filter 0,$(SEED)),demo,demo_seed$(SEED))
 DEMO_FLAGS := --seed=$(SEED) $(if $(filter 0,$(SEED)),,--pretrain_w_path=pretrain_weights/seed$(SEED)/)
 
-.PHONY: demo ablation test lint bench clean
+.PHONY: demo ablation test test-addons lint bench clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -34,6 +36,11 @@ ablation: $(VENV)/installed
 test: $(VENV)/installed
 	$(BIN)/python -m pytest
 
+# The same suite beside tensorflow-addons, with TensorFlow 2.15 and Keras 2.15.
+test-addons: $(ADDONS_VENV)/installed
+	$(ADDONS_VENV)/bin/python -c 'import tensorflow_addons' 2>/dev/null
+	$(ADDONS_VENV)/bin/python -m pytest
+
 lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -48,5 +55,11 @@ $(VENV)/installed: setup.cfg pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@
 
+$(ADDONS_VENV)/installed: setup.cfg pyproject.toml
+	test -n "$(ADDONS_PYTHON)" || (echo "Python 3.10 or 3.11 is needed; name it as ADDONS_PYTHON=..." >&2; exit 1)
+	test -x $(ADDONS_VENV)/bin/python || $(ADDONS_PYTHON) -m venv $(ADDONS_VENV)
+	$(ADDONS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,addons]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) $(ADDONS_VENV) build dist *.egg-info

@@ -192,11 +192,16 @@ class SelfTrainingConfig:
 
 @dataclasses.dataclass(frozen=True)
 class OptimizerConfig:
-    """Describes an Adam optimizer whose rate is halved every `halve_every_steps`."""
+    """Describes an optimizer whose rate is halved every `halve_every_steps`.
+
+    `name` is that of a Keras optimizer, or of a registered one, or one around another:
+    `Addons>Lookahead(Adam)`.
+    """
 
     initial_lr: float = 1e-3
     min_lr: float = 1e-4
     halve_every_steps: int = 1000
+    name: str = "Adam"
 
     def __post_init__(self):
         for name, rate in (("initial", self.initial_lr), ("minimum", self.min_lr)):

@@ -58,6 +58,9 @@ TRAIN_FLAGS = [
     ("meta_batch_size", 2, "T, episodes per iteration."),
     ("meta_lr", 0.001, "Rate for scaling, shifting and initial classifier."),
     ("swn_lr", 0.001, "Rate for the soft weighting network."),
+    ("meta_optimizer", "Adam", "Optimizer of these: any of Keras, or a registered one, such as "
+     "'Addons>RectifiedAdam' or 'Addons>Lookahead(Adam)' of tensorflow-addons."),
+    ("swn_optimizer", "Adam", "Optimizer of the soft weighting network."),
     ("min_meta_lr", 0.0001, "Floor of both rates."),
     ("lr_drop_step", 1000, "Both rates are halved at iterations that are multiples of this and "
      "of meta_val_print_step."),

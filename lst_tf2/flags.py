@@ -75,8 +75,8 @@ def _meta_train_config(values: flags.FlagValues) -> config.MetaTrainConfig:
     config.check_at_least(1, "raise --lr_drop_step", lr_drop_step=values.lr_drop_step)
     interval = math.lcm(values.lr_drop_step, max(1, values.meta_val_print_step))
 
-    def optimizer(rate: float) -> config.OptimizerConfig:
-        return config.OptimizerConfig(rate, values.min_meta_lr, interval)
+    def optimizer(name: str, rate: float) -> config.OptimizerConfig:
+        return config.OptimizerConfig(rate, values.min_meta_lr, interval, name)
 
     return config.MetaTrainConfig(
         run_folder=_run_folder(values),
@@ -98,8 +98,8 @@ def _meta_train_config(values: flags.FlagValues) -> config.MetaTrainConfig:
             inner_steps=values.train_base_epoch_num,
             weighting=values.weighting,
         ),
-        optimizer=optimizer(values.meta_lr),
-        swn_optimizer=optimizer(values.swn_lr),
+        optimizer=optimizer(values.meta_optimizer, values.meta_lr),
+        swn_optimizer=optimizer(values.swn_optimizer, values.swn_lr),
         meta_batch_size=values.meta_batch_size,
         num_val_episodes=values.val_episode_num,
         seed=values.seed,

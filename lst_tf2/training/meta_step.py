@@ -10,7 +10,7 @@ from lst_tf2.adaptation.pseudo_labels import class_prototypes
 from lst_tf2.config import AdaptationConfig, OptimizerConfig
 from lst_tf2.models.learner import Learner
 from lst_tf2.structures import Episode, Examples, Features
-from lst_tf2.training.optimizers import build_adam
+from lst_tf2.training.optimizers import build_optimizer
 from lst_tf2.weights.checkpoints import optimizer_variables
 
 
@@ -85,8 +85,8 @@ class MetaTrainer:
     ):
         self.learner = learner
         self.adaptation = adaptation
-        self.meta_optimizer = build_adam(optimizer, learner.meta_variables)
-        self.swn_optimizer = build_adam(swn_optimizer, learner.swn_variables)
+        self.meta_optimizer = build_optimizer(optimizer, learner.meta_variables)
+        self.swn_optimizer = build_optimizer(swn_optimizer, learner.swn_variables)
         self.train_step = tf.function(self._train_step)
         self.validate_step = tf.function(self._validate_step)
 

@@ -15,6 +15,7 @@ from lst_tf2.models.learner import Learner
 from lst_tf2.progress import Progress
 from lst_tf2.training.loop import Every, check_finite, run_steps
 from lst_tf2.training.meta_step import MetaTrainer
+from lst_tf2.training.optimizers import rate_of
 from lst_tf2.training.summaries import Summaries
 from lst_tf2.weights.checkpoints import CheckpointStore
 from lst_tf2.weights.run_folder import claim
@@ -91,9 +92,10 @@ class MetaTraining:
     def write_scalars(self, progress: Progress, step: int, scalars: dict[str, float]) -> None:
         """Writes what the step reported, both learning rates and the pace."""
         named = {f"train/{name}": value for name, value in scalars.items()}
-        named["learning_rate/meta"] = float(self.trainer.meta_optimizer.learning_rate)
-        named["learning_rate/swn"] = float(self.trainer.swn_optimizer.learning_rate)
-        pace = progress.lap_pace() * self.config.meta_batch_size
+        trainer, config = self.trainer, self.config
+        named["learning_rate/meta"] = rate_of(trainer.meta_optimizer, config.optimizer)
+        named["learning_rate/swn"] = rate_of(trainer.swn_optimizer, config.swn_optimizer)
+        pace = progress.lap_pace() * config.meta_batch_size
         self.summaries.write_scalars(step, named | {"speed/episodes_per_second": pace})
 
     def validate(self, step: int, _: dict[str, float]) -> None:

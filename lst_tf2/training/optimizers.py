@@ -1,12 +1,21 @@
-"""Adam as TensorFlow 1 computed it, with a rate that halves."""
+"""Optimizers with a rate that halves; by default Adam as TensorFlow 1 computed it."""
+
+import functools
+import importlib
+import warnings
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from lst_tf2.config import OptimizerConfig
+from lst_tf2.errors import InputError
 
 # Keras would take 1e-7; the original program's Adam took 1e-8.
 ADAM_EPSILON = 1e-8
+ADDONS_PREFIX = "Addons>"
+# Not optimizers by themselves; one expects scaled losses.
+NOT_USABLE = ("Optimizer", "LossScaleOptimizer", "MultiOptimizer", "OptimizerMap")
 
 
 class HalvingSchedule(keras.optimizers.schedules.LearningRateSchedule):
@@ -32,10 +41,79 @@ class HalvingSchedule(keras.optimizers.schedules.LearningRateSchedule):
         return {"config": self.config}
 
 
-def build_adam(config: OptimizerConfig, variables: list) -> keras.optimizers.Optimizer:
-    """Returns Adam with its slots built for `variables`, ready to be restored."""
-    optimizer = keras.optimizers.Adam(
-        learning_rate=HalvingSchedule(config), beta_1=0.9, beta_2=0.999, epsilon=ADAM_EPSILON
-    )
-    optimizer.build(variables)
+def build_optimizer(config: OptimizerConfig, variables: list) -> Any:
+    """Returns an optimizer with its slots built for `variables`, ready to be restored.
+
+    Raises:
+        InputError: If there is none of that name, or it needs more than a learning rate.
+    """
+    optimizer = _create(config.name, HalvingSchedule(config))
+    if hasattr(optimizer, "build"):
+        optimizer.build(variables)
+    else:  # An optimizer of the kind that Keras 2 calls legacy, as those of the addons are.
+        optimizer._create_all_weights(variables)
     return optimizer
+
+
+def rate_of(optimizer: Any, config: OptimizerConfig) -> float:
+    """Returns the learning rate of the next update; Keras 2 would tell that of the last."""
+    return float(HalvingSchedule(config)(optimizer.iterations))
+
+
+def _create(name: str, schedule: HalvingSchedule, *, is_legacy: bool = False) -> Any:
+    """Returns the optimizer `name`, or `outer(inner)`: one that wraps another."""
+    outer, _, inner = name.partition("(")
+    found = _find_class(outer.strip(), is_legacy=is_legacy)
+    if inner:
+        is_outer_legacy = not hasattr(found, "build")
+        wrapped = _create(inner.strip().removesuffix(")"), schedule, is_legacy=is_outer_legacy)
+        make = functools.partial(found, wrapped)
+    elif found.__name__ == "Adam":
+        make = functools.partial(found, learning_rate=schedule, epsilon=ADAM_EPSILON)
+    else:
+        make = functools.partial(found, learning_rate=schedule)
+    try:
+        return make()
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"Expected an optimizer that takes a learning rate alone, or one that takes another, "
+            f"as in 'Addons>Lookahead(Adam)', received {name!r} ({error}); choose another."
+        ) from None
+
+
+def _find_class(name: str, *, is_legacy: bool) -> type:
+    """Returns the optimizer class that Keras has under `name`, or that is registered so."""
+    if name.startswith(ADDONS_PREFIX):
+        _register_addons(name)
+    module = keras.optimizers.legacy if is_legacy else keras.optimizers
+    own = {
+        key.lower(): value
+        for key, value in vars(module).items()
+        if isinstance(value, type) and key not in NOT_USABLE
+    }
+    found = keras.saving.get_registered_object(name) or own.get(name.lower())
+    if found is None:
+        known = sorted(value.__name__ for value in own.values())
+        raise InputError(
+            f"Expected an optimizer of Keras ({', '.join(known)}) or a registered one such as "
+            f"'{ADDONS_PREFIX}RectifiedAdam', received {name!r}; mend --meta_optimizer or "
+            "--swn_optimizer."
+        )
+    return found
+
+
+def _is_legacy(found: type) -> bool:
+    return not hasattr(found, "build")
+
+
+def _register_addons(name: str) -> None:
+    """Imports tensorflow-addons, which registers its optimizers."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # It announces its end of life.
+            importlib.import_module("tensorflow_addons")
+    except ImportError as error:
+        raise InputError(
+            f"Expected tensorflow-addons for {name!r}, found none that can be imported ({error}); "
+            "it needs TensorFlow 2.15 and Python 3.10 or 3.11: pip install '.[addons]'."
+        ) from None

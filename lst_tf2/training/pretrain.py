@@ -9,7 +9,7 @@ from lst_tf2.data.pipeline import ImageBatch, stream_image_batches
 from lst_tf2.models.learner import PretrainModel
 from lst_tf2.progress import Progress
 from lst_tf2.training.loop import Every, run_steps
-from lst_tf2.training.optimizers import build_adam
+from lst_tf2.training.optimizers import build_optimizer, rate_of
 from lst_tf2.training.summaries import Summaries
 from lst_tf2.weights.checkpoints import CheckpointStore, optimizer_variables
 from lst_tf2.weights.run_folder import claim
@@ -22,7 +22,7 @@ class Pretrainer:
         keras.utils.set_random_seed(config.seed)  # Initial weights alone draw from it.
         self.config = config
         self.model = PretrainModel(config.model, config.num_classes)
-        self.optimizer = build_adam(config.optimizer, self.model.learned_variables)
+        self.optimizer = build_optimizer(config.optimizer, self.model.learned_variables)
         self.train_step = tf.function(self._train_step)
 
     def named_variables(self) -> dict:
@@ -83,7 +83,7 @@ def _run(trainer: Pretrainer, catalogue, store: CheckpointStore, steps: range) -
 
     def write_scalars(step: int, scalars: dict[str, float]) -> None:
         named = {f"pretrain/{name}": value for name, value in scalars.items()}
-        rate = float(trainer.optimizer.learning_rate)
+        rate = rate_of(trainer.optimizer, config.optimizer)
         summaries.write_scalars(step, named | {"learning_rate/pretrain": rate})
 
     actions = [

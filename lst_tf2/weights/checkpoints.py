@@ -29,7 +29,16 @@ def optimizer_variables(name: str, optimizer: Any) -> dict[str, Any]:
     The slots are named by position, in the order of the variables that the optimizer was
     built with; Keras numbers its own names anew in every process.
     """
-    return {f"{name}/{i}": variable for i, variable in enumerate(optimizer.variables)}
+    variables = _state_of(optimizer)
+    # An optimizer of tensorflow-addons around another keeps its step with that one.
+    wrapped = _state_of(getattr(optimizer, "_optimizer", None))
+    distinct = {id(variable): variable for variable in [*variables, *wrapped]}.values()
+    return {f"{name}/{i}": variable for i, variable in enumerate(distinct)}
+
+
+def _state_of(optimizer: Any) -> list:
+    variables = getattr(optimizer, "variables", [])
+    return variables() if callable(variables) else variables
 
 
 class CheckpointStore:
