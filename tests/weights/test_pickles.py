@@ -53,6 +53,16 @@ def test_python_2_and_3_files_are_read(tmp_path):
             assert arrays[key].dtype == np.float32
 
 
+@pytest.mark.parametrize("protocol", range(6))
+def test_every_protocol_is_read(protocol, tmp_path):
+    box = np.empty((), dtype=object)
+    box[()] = ARRAYS | {"long": np.arange(9000, dtype=np.float32)}
+    (tmp_path / "x.npy").write_bytes(npy(pickle.dumps(box, protocol)))
+    found = read_array_dict(tmp_path / "x.npy")
+    for name, array in box[()].items():
+        np.testing.assert_array_equal(found[name], array)
+
+
 def test_our_files_name_nothing_that_is_newer_than_python_2(tmp_path):
     content = array_dict_bytes(ARRAYS)
     assert b"numpy._core" not in content
@@ -85,11 +95,29 @@ HOSTILE = {
         "zlb",
     ),
     "numpy function": (lambda: npy(b"cnumpy\nload\n(S'x'\ntR."), "numpy.load"),
-    "declares 2^60 bytes": (lambda: npy(b"\x80\x05\x96" + struct.pack("<Q", 1 << 60)), "operation"),
+    "declares 2^60 bytes": (lambda: npy(b"\x80\x05\x96" + struct.pack("<Q", 1 << 60)), "too early"),
+    "sets attributes of the reader": (
+        lambda: npy(b"\x80\x02cnumpy\ndtype\nN}X\x07\x00\x00\x00resolveNs\x86b."),
+        "an operation that arrays do not need",
+    ),
+    "repeats its text": (
+        lambda: npy(
+            b"\x80\x02X\x00\x04\x00\x00"
+            + b"a" * 1024
+            + b"q\x000"
+            + b"c_codecs\nencode\nh\x00\x85R" * 9
+        ),
+        "more text than it holds",
+    ),
+    "nested shape": (
+        lambda: boxed({"w": ARRAYS["w"]}).replace(b"K\x02K\x03\x86", b"K\x02))\x86\x86"),
+        "a shape that no array has",
+    ),
     "declares a long string": (
         lambda: npy(b"\x80\x04\x8e" + struct.pack("<Q", 1 << 60)),
         "damaged",
     ),
+    "declares a frame": (lambda: npy(b"\x80\x04\x95" + struct.pack("<Q", 1 << 60)), "too early"),
     "huge shape": (huge_shape, "bytes, not"),
     "memo index 2^32": (lambda: npy(b"\x80\x02}r\xff\xff\xff\xff."), "dict in place of an array"),
     "deep nesting": (lambda: npy(b"\x80\x02" + b"(" * 10**6 + b"t" * 10**6 + b"."), "in place of"),

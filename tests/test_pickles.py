@@ -1,0 +1,73 @@
+"""What `tests/weights/test_pickles.py` does not reach: plain pickles, mapped from disk."""
+
+import io
+import pickle
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from lst_tf2 import pickles
+from lst_tf2.errors import InputError, MissingInputError
+from tests.golden.py2npy import _Py2Pickler
+
+VALUE = {
+    "images": np.arange(5000, dtype=np.uint8).reshape(-1, 10),
+    "rows": {"cat": [0, 1], "dog": [2]},
+    "names": ["cat", "dog"],
+}
+
+
+def python_2_bytes(value):
+    stream = io.BytesIO()
+    _Py2Pickler(stream, 2).dump(value)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4, 5, "Python 2"])
+def test_dicts_of_any_protocol_are_read(protocol):
+    is_python_2 = protocol == "Python 2"
+    content = python_2_bytes(VALUE) if is_python_2 else pickle.dumps(VALUE, protocol)
+    found = pickles.load_dict(content)
+    assert list(found) == ["images", "rows", "names"]
+    np.testing.assert_array_equal(pickles.as_array(found["images"], "images"), VALUE["images"])
+    assert {pickles.as_text(key): rows for key, rows in found["rows"].items()} == VALUE["rows"]
+    assert [pickles.as_text(name) for name in found["names"]] == VALUE["names"]
+
+
+@pytest.mark.parametrize("protocol", [3, 4, 5])
+def test_mapped_arrays_are_not_copied(protocol, tmp_path):
+    path = tmp_path / "large.pkl"
+    path.write_bytes(pickle.dumps({"images": np.zeros(1 << 24, np.uint8)}, protocol))
+    tracemalloc.start()
+    images = pickles.as_array(pickles.load_dict(pickles.map_file(path))["images"], "images")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert images.shape == (1 << 24,)
+    assert peak < 1 << 20
+
+
+def read(path):
+    with pickles.refuse_damage(f"a dict in {path}"):
+        return pickles.load_dict(pickles.map_file(path))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "empty"),
+        (pickle.dumps([1]), "asks for list in place of a dict"),
+        (pickle.dumps({1: 2}), "asks for int in place of text"),
+        (pickle.dumps({"a": print}), r"asks for builtins\.print; it was not run"),
+        (pickle.dumps({"a": 1})[:-1], "damaged file .it ends too early"),
+    ],
+)
+def test_other_pickles_are_refused(content, message, tmp_path):
+    (tmp_path / "x.pkl").write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        read(tmp_path / "x.pkl")
+
+
+def test_missing_file_is_named(tmp_path):
+    with pytest.raises(MissingInputError, match=r"x\.pkl, found no file"):
+        read(tmp_path / "x.pkl")
