@@ -1,20 +1,43 @@
-"""Turns image files of any kind into the RGB squares that the data layout holds."""
+"""Turns images of any kind into the RGB squares that the data layout holds."""
 
+import io
 import pathlib
 import struct
 import warnings
 import zlib
+from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from lst_tf2.data import layout
+from lst_tf2.errors import InputError
 
 # What Pillow raises for files that it can not decode or should not.
 UNREADABLE = (
     *(OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error),
     *(Image.DecompressionBombError, Image.DecompressionBombWarning),
 )
+SUFFIXES = {"JPEG": ".jpg", "PNG": ".png"}
+MAX_FILE_BYTES = 1 << 28
+
+
+def is_unreadable(error: Exception) -> bool:
+    """Returns whether one of `UNREADABLE` tells of the image, not of the system or the source."""
+    is_of_system = isinstance(error, OSError) and error.errno is not None
+    return not is_of_system and not isinstance(error, InputError)
+
+
+def one_line(error: Exception) -> str:
+    """Returns the message of an error without line breaks."""
+    return " ".join(str(error).split())
+
+
+class ImageFile(NamedTuple):
+    """Holds an image as a file: its suffix and its contents."""
+
+    suffix: str
+    content: bytes
 
 
 def is_image_file(path: pathlib.Path) -> bool:
@@ -22,19 +45,59 @@ def is_image_file(path: pathlib.Path) -> bool:
     return path.suffix.lower() in layout.IMAGE_SUFFIXES and path.is_file()
 
 
-def convert_image(path: pathlib.Path, image_size: int) -> Image.Image:
-    """Returns an image upright, as RGB, its centre square resized; without metadata.
+def read_image_file(path: pathlib.Path) -> bytes:
+    """Returns the contents of an image file.
 
     Raises:
-        ValueError: If it is not named like an image or not a file, besides what Pillow raises
-            for files that it can not decode, or that exceed its limit on pixels.
+        ValueError: If it is not named like an image, not a file or too large.
     """
     if not is_image_file(path):
         raise ValueError(f"not a file with suffix {', '.join(layout.IMAGE_SUFFIXES)}")
+    if path.stat().st_size > MAX_FILE_BYTES:
+        raise ValueError(f"larger than {MAX_FILE_BYTES} bytes")
+    return path.read_bytes()
+
+
+def fit_file(content: bytes, image_size: int) -> ImageFile:
+    """Returns an image file as it is where it fits the layout, else converted to PNG.
+
+    Raises one of `UNREADABLE` if it can not be decoded or exceeds Pillow's limit on pixels.
+    """
+    image = decode_image(content)
+    has_size = image.size == (image_size, image_size) and image.mode == "RGB"
+    is_upright = image.getexif().get(ExifTags.Base.Orientation, 1) == 1
+    if has_size and is_upright and "transparency" not in image.info:
+        return ImageFile(SUFFIXES[image.format], content)
+    return png_file(convert_image(image, image_size))
+
+
+def fit_array(pixels: np.ndarray, image_size: int) -> ImageFile:
+    """Returns `[H, W, 3]` uint8 RGB pixels as a PNG file that fits the layout."""
+    return png_file(convert_image(Image.fromarray(pixels), image_size))
+
+
+def png_file(image: Image.Image) -> ImageFile:
+    """Returns `image` as a PNG file."""
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return ImageFile(".png", file.getvalue())
+
+
+def decode_image(content: bytes) -> Image.Image:
+    """Returns the image that a JPEG or PNG file holds, decoded.
+
+    Raises one of `UNREADABLE` if it can not be decoded or exceeds Pillow's limit on pixels.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with Image.open(path, formats=("JPEG", "PNG")) as image:
-            upright = ImageOps.exif_transpose(image)
+        image = Image.open(io.BytesIO(content), formats=tuple(SUFFIXES))
+        image.load()
+    return image
+
+
+def convert_image(image: Image.Image, image_size: int) -> Image.Image:
+    """Returns an image upright, as RGB, its centre square resized; without metadata."""
+    upright = ImageOps.exif_transpose(image)
     square = ImageOps.fit(convert_to_rgb(upright), (image_size, image_size))
     square.info.clear()  # Else the PNG would carry the colour profile of the source.
     return square

@@ -1,12 +1,57 @@
 """Finds the classes and images of a source that is a folder of class folders."""
 
+import dataclasses
 import os
 import pathlib
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 
 from lst_tf2.config import check
-from lst_tf2.data.image_conversion import is_image_file
+from lst_tf2.data import layout
+from lst_tf2.data.image_conversion import ImageFile, fit_file, is_image_file, read_image_file
 from lst_tf2.errors import MissingInputError
+
+
+@dataclasses.dataclass(frozen=True)
+class FileImages:
+    """Gives the images of one class from files at `paths`, below the folder `source`."""
+
+    source: pathlib.Path
+    paths: Sequence[pathlib.Path]
+
+    def read(self, index: int, image_size: int) -> ImageFile:
+        """Returns an image that fits the layout; raises one of `UNREADABLE`."""
+        return fit_file(read_image_file(self.paths[index]), image_size)
+
+    def describe(self, index: int) -> str:
+        """Returns the path of an image below the source."""
+        return str(self.paths[index].relative_to(self.source))
+
+    def stamp(self) -> str:
+        """Returns a text that changes when the files do."""
+        states = (path.stat() if path.exists() else None for path in self.paths)
+        return " ".join(f"{s.st_size} {s.st_mtime_ns}" if s else "none" for s in states)
+
+
+@dataclasses.dataclass(frozen=True)
+class ExactFileImages(FileImages):
+    """Gives images that are published in the size that is asked for."""
+
+    def read(self, index: int, image_size: int) -> ImageFile:
+        """Returns an image as it is.
+
+        Raises:
+            InputError: If it can not be decoded or has another size or mode.
+        """
+        layout.check_image(self.paths[index], image_size)
+        return super().read(index, image_size)
+
+
+def numbered_stems(paths: Sequence[pathlib.Path]) -> list[str]:
+    """Returns a name without suffix for each of the files."""
+    # The number keeps a.jpg and a.png apart; a cut keeps the name within 255 bytes.
+    stems = (re.sub(r"[^\w.-]", "_", path.stem)[:60] for path in paths)
+    return [f"{index:05d}_{stem}" for index, stem in enumerate(stems)]
 
 
 def source_folder(source: str | os.PathLike, remedy: str) -> pathlib.Path:

@@ -8,6 +8,7 @@ from PIL import Image, UnidentifiedImageError
 
 from lst_tf2.errors import InputError, MissingInputError
 
+POOLS = ("labeled", "unlabeled")
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 LAYOUT_HELP = (
     "lay the images out as <data set>/{labeled,unlabeled}_{train,val,test}/<class>/<image>"

@@ -8,19 +8,24 @@ from collections.abc import Sequence
 import numpy as np
 
 from lst_tf2.config import SPLITS, check
-from lst_tf2.data import layout
 from lst_tf2.data.cifar_fs_split import CIFAR_FS_CLASSES
 from lst_tf2.data.dataset_writer import (
     Recipe,
     Report,
-    SourceClass,
     check_class_size,
     free_folder,
     write_dataset,
 )
-from lst_tf2.data.image_sources import list_classes, list_images, source_folder
+from lst_tf2.data.image_sources import (
+    ExactFileImages,
+    FileImages,
+    list_classes,
+    list_images,
+    numbered_stems,
+    source_folder,
+)
+from lst_tf2.data.source_classes import SourceClass
 from lst_tf2.errors import MissingInputError
-from lst_tf2.progress import Progress
 
 DEFAULT_RECIPE = Recipe()
 CIFAR_IMAGE_SIZE = 32
@@ -64,9 +69,11 @@ def prepare_folder(
         check_class_size(name, len(list_images(paths)))
     splits = draw_splits(sorted(found), shares, recipe.seed)
     classes = [
-        SourceClass(name, split, found[name]) for split in SPLITS for name in sorted(splits[split])
+        SourceClass(name, split, numbered_stems(found[name]), FileImages(source, found[name]))
+        for split in SPLITS
+        for name in sorted(splits[split])
     ]
-    return write_dataset(folder, source, classes, recipe)
+    return write_dataset(folder, classes, recipe)
 
 
 def check_shares(shares: Sequence[float]) -> None:
@@ -124,12 +131,11 @@ def prepare_cifar_fs(
     source = source_folder(source, SOURCE_HELP["cifar_fs"])
     found = list_cifar_classes(source)
     classes = [
-        SourceClass(name, split, list_images(found[name]))
+        cifar_class(source, name, split, list_images(found[name]))
         for split in SPLITS
         for name in CIFAR_FS_CLASSES[split]
     ]
-    check_cifar_images(classes)
-    return write_dataset(folder, source, classes, recipe)
+    return write_dataset(folder, classes, recipe)
 
 
 def list_cifar_classes(source: pathlib.Path) -> dict[str, list[pathlib.Path]]:
@@ -153,17 +159,18 @@ def list_cifar_classes(source: pathlib.Path) -> dict[str, list[pathlib.Path]]:
     return found
 
 
-def check_cifar_images(classes: Sequence[SourceClass]) -> None:
-    """Raises `InputError` unless every class has its 600 RGB images of 32x32 pixels."""
-    for entry in classes:
-        check(
-            len(entry.paths) == CIFAR_IMAGES_PER_CLASS,
-            f"{CIFAR_IMAGES_PER_CLASS} images of class {entry.name!r}",
-            len(entry.paths),
-            "use a whole copy of CIFAR-100, its train and its test half",
-        )
-    with Progress("checking", len(classes), print_every=25) as progress:
-        for entry in classes:
-            for path in entry.paths:
-                layout.check_image(path, CIFAR_IMAGE_SIZE)
-            progress.advance()
+def cifar_class(
+    source: pathlib.Path, name: str, split: str, paths: Sequence[pathlib.Path]
+) -> SourceClass:
+    """Returns a class of CIFAR-100.
+
+    Raises:
+        InputError: If it has not its 600 images.
+    """
+    check(
+        len(paths) == CIFAR_IMAGES_PER_CLASS,
+        f"{CIFAR_IMAGES_PER_CLASS} images of class {name!r}",
+        len(paths),
+        "use a whole copy of CIFAR-100, its train and its test half",
+    )
+    return SourceClass(name, split, numbered_stems(paths), ExactFileImages(source, paths))

@@ -6,24 +6,24 @@ how it did so, whole or not at all. The same source and seed give the same image
 downloads.
 """
 
-import os
 import pathlib
 
 from absl import app, flags
 
 from lst_tf2.command_help import show_on_help
-from lst_tf2.data.dataset_writer import POOLS, RECORD_NAME, Recipe, Report
+from lst_tf2.data.checksums import RECORD_NAME
+from lst_tf2.data.dataset_writer import Recipe, Report
+from lst_tf2.data.layout import POOLS
 from lst_tf2.data.preparation import CIFAR_IMAGE_SIZE, prepare_cifar_fs, prepare_folder
 from lst_tf2.errors import InputError, exit_on_input_error
 
 KINDS = ("cifar_fs", "folder")
 
 
-def summary_lines(report: Report, source: str, image_size: int, max_shown: int = 20) -> list[str]:
+def summary_lines(report: Report, image_size: int, max_shown: int = 20) -> list[str]:
     """Returns what the command prints: what was skipped, what was written, what to run next."""
     lines = [f"Skipped {len(report.skipped)} files:"] if report.skipped else []
-    for path, reason in report.skipped[:max_shown]:
-        lines.append(f"  {os.path.relpath(path, os.path.realpath(source))!r}: {reason}")
+    lines += [f"  {name!r}: {reason}" for name, reason in report.skipped[:max_shown]]
     if len(report.skipped) > max_shown:
         lines.append(f"  and {len(report.skipped) - max_shown} more, all named in {RECORD_NAME}")
     for split, count in report.num_classes.items():
@@ -64,7 +64,7 @@ def run_command(arguments: list[str]) -> None:
         is_folder = arguments[1] == "folder"
         report = (_run_folder if is_folder else _run_cifar_fs)(flags.FLAGS)
         image_size = flags.FLAGS.img_size if is_folder else CIFAR_IMAGE_SIZE
-        print("\n".join(summary_lines(report, flags.FLAGS.source, image_size)))
+        print("\n".join(summary_lines(report, image_size)))
 
 
 def _run_folder(values: flags.FlagValues) -> Report:

@@ -1,0 +1,146 @@
+"""A data set in the making: a hidden folder beside its place, which a later run can go on with.
+
+Each class that is whole has one line in `classes.jsonl`; what else lies there is written anew.
+The folder takes its place when every class is whole, so what is in place is never partial.
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from lst_tf2 import files
+from lst_tf2.data.layout import POOLS
+from lst_tf2.errors import InputError
+
+try:
+    import fcntl
+except ImportError:  # Windows, where two runs at once are up to the user.
+    fcntl = None
+
+PLAN_NAME = "plan.json"
+CLASSES_NAME = "classes.jsonl"
+
+
+class ClassRecord(NamedTuple):
+    """Says what was written of one class.
+
+    `sha256` is over the sorted lines `<sha256>  <pool>_<split>/<class>/<file>` of its images,
+    `num_images` by pool, `skipped` pairs of a file and the reason.
+    """
+
+    name: str
+    split: str
+    sha256: str
+    num_bytes: int
+    num_images: Mapping[str, int]
+    skipped: list[list[str]]
+
+
+class PartialFolder:
+    """Keeps account of the classes that are whole."""
+
+    def __init__(self, path: pathlib.Path):
+        self.path = path
+
+    def class_folders(self, split: str, name: str) -> dict[str, pathlib.Path]:
+        """Returns where the images of a class go, by pool."""
+        return {pool: self.path / f"{pool}_{split}" / name for pool in POOLS}
+
+    def clear(self, split: str, name: str) -> None:
+        """Makes the folders of a class, empty."""
+        for folder in self.class_folders(split, name).values():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+
+    def finish(self, record: ClassRecord) -> None:
+        """Notes that a class is whole."""
+        with (self.path / CLASSES_NAME).open("a", encoding="utf-8") as file:
+            file.write("\n" + json.dumps(record))  # First ends a line that was cut.
+
+    def finished(self) -> dict[tuple[str, str], ClassRecord]:
+        """Returns the classes that are whole, by split and name, as far as sizes can tell."""
+        path, found = self.path / CLASSES_NAME, {}
+        for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
+            with contextlib.suppress(ValueError, TypeError):  # An interruption can cut a line.
+                record = ClassRecord(*json.loads(line))
+                found[record.split, record.name] = record
+        return {key: record for key, record in found.items() if self._is_whole(record)}
+
+    def _is_whole(self, record: ClassRecord) -> bool:
+        num_bytes = 0
+        for pool, folder in self.class_folders(record.split, record.name).items():
+            sizes = [path.stat().st_size for path in folder.iterdir()] if folder.is_dir() else []
+            if len(sizes) != record.num_images[pool]:
+                return False
+            num_bytes += sum(sizes)
+        return num_bytes == record.num_bytes
+
+
+@contextlib.contextmanager
+def resume_folder(path: pathlib.Path, plan: Mapping[str, Any]) -> Iterator[PartialFolder]:
+    """Gives the partial folder that becomes `path` when the body ends without an error.
+
+    It stays for a later run after an interruption or an error of the system; an `InputError`
+    removes it, as what was read has to change.
+
+    Args:
+        path: Where the data set will lie.
+        plan: What determines its contents, as JSON holds it.
+
+    Raises:
+        InputError: If a partial folder of another plan is there, or another run writes to it.
+    """
+    folder = path.with_name(f".{path.name}.partial")
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder):
+        _claim(folder, plan)
+        try:
+            yield PartialFolder(folder)
+        except InputError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        os.replace(folder, path)
+        for name in (PLAN_NAME, CLASSES_NAME):
+            (path / name).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _locked(folder: pathlib.Path) -> Iterator[None]:
+    handle = os.open(folder, os.O_RDONLY) if fcntl else None
+    try:
+        if fcntl:
+            _lock(handle, folder)
+        yield
+    finally:
+        if fcntl:
+            os.close(handle)
+
+
+def _lock(handle: int, folder: pathlib.Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise InputError(
+            f"Expected {folder} to be free, received one that another run writes to; "
+            "wait for it or choose another --out."
+        ) from None
+
+
+def _claim(folder: pathlib.Path, plan: Mapping[str, Any]) -> None:
+    """Writes the plan, or compares it with the one that is there."""
+    if not (folder / PLAN_NAME).exists():
+        files.write_json(folder / PLAN_NAME, plan)
+        return
+    former = files.read_json(folder / PLAN_NAME)
+    # Hours of work may lie there: only the user can tell whether they are still wanted.
+    if others := sorted(k for k in {*plan, *former} if plan.get(k) != former.get(k)):
+        raise InputError(
+            f"Expected to go on with what an interrupted run left in {folder}, received another "
+            f"{', '.join(others)}; give the same command and source again, or remove that folder."
+        )
+    print(f"Going on with {folder}", file=sys.stderr)
