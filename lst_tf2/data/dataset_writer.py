@@ -29,19 +29,21 @@ from lst_tf2.progress import Progress
 class Recipe:
     """Holds what determines the images, besides the source; `image_size` in pixels.
 
+    `unlabeled_fraction` is None where the source has its own pools.
+
     Raises:
         InputError: If a value is out of range.
     """
 
     image_size: int = 84
-    unlabeled_fraction: float = 0.5
+    unlabeled_fraction: float | None = 0.5
     seed: int = 0
 
     def __post_init__(self):
         check_at_least(8, "raise --img_size", image_size=self.image_size)
         check_seed(self.seed)
         check(
-            0 < self.unlabeled_fraction < 1,
+            self.unlabeled_fraction is None or 0 < self.unlabeled_fraction < 1,
             "an unlabeled_fraction above 0 and below 1",
             self.unlabeled_fraction,
             "mend --unlabeled_fraction",

@@ -1,5 +1,6 @@
 """Prepares data sets: what goes to which split, for each kind of source."""
 
+import dataclasses
 import math
 import os
 import pathlib
@@ -8,7 +9,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from lst_tf2.config import SPLITS, check
-from lst_tf2.data.cifar_fs_split import CIFAR_FS_CLASSES
 from lst_tf2.data.dataset_writer import (
     Recipe,
     Report,
@@ -16,25 +16,14 @@ from lst_tf2.data.dataset_writer import (
     free_folder,
     write_dataset,
 )
-from lst_tf2.data.image_sources import (
-    ExactFileImages,
-    FileImages,
-    list_classes,
-    list_images,
-    numbered_stems,
-    source_folder,
-)
-from lst_tf2.data.source_classes import SourceClass
+from lst_tf2.data.published import Published, check_counts, load_published
+from lst_tf2.data.source_classes import SourceClass, WholeImages
+from lst_tf2.data.sources.folders import FileImages, list_classes, list_images, numbered_stems
+from lst_tf2.data.sources.forms import find_source, read_source
 from lst_tf2.errors import MissingInputError
 
 DEFAULT_RECIPE = Recipe()
-CIFAR_IMAGE_SIZE = 32
-CIFAR_IMAGES_PER_CLASS = 600
-SOURCE_HELP = {
-    "cifar_fs": "pass --source=<CIFAR-100 as {train,test}/<class>/*.png>, for example a clone of "
-    "https://github.com/cyizhuo/CIFAR-100-dataset",
-    "folder": "pass --source=<folder of class folders of images>",
-}
+FOLDER_REMEDY = "pass --source=<folder of class folders of images>"
 
 
 def prepare_folder(
@@ -59,12 +48,10 @@ def prepare_folder(
     """
     check_shares(shares)
     folder = free_folder(out)
-    source = source_folder(source, SOURCE_HELP["folder"])
+    source = source_folder(source)
     found = list_classes(source, source)
     if not found:
-        raise MissingInputError(
-            f"Expected class folders in {source}, found none; {SOURCE_HELP['folder']}."
-        )
+        raise MissingInputError(f"Expected class folders in {source}, found none; {FOLDER_REMEDY}.")
     for name, paths in found.items():
         check_class_size(name, len(list_images(paths)))
     splits = draw_splits(sorted(found), shares, recipe.seed)
@@ -74,6 +61,18 @@ def prepare_folder(
         for name in sorted(splits[split])
     ]
     return write_dataset(folder, classes, recipe)
+
+
+def source_folder(source: str | os.PathLike) -> pathlib.Path:
+    """Returns `source` as an absolute path.
+
+    Raises:
+        MissingInputError: If it is not a folder.
+    """
+    path = find_source(source, FOLDER_REMEDY)
+    if not path.is_dir():
+        raise MissingInputError(f"Expected a folder, found the file {path}; {FOLDER_REMEDY}.")
+    return path
 
 
 def check_shares(shares: Sequence[float]) -> None:
@@ -106,71 +105,42 @@ def draw_splits(names: Sequence[str], shares: Sequence[float], seed: int) -> dic
     return dict(zip(SPLITS, parts, strict=True))
 
 
-def prepare_cifar_fs(
+def prepare_published(
+    published: Published | str,
     source: str | os.PathLike,
     out: str | os.PathLike,
     *,
-    unlabeled_fraction: float = 0.5,
+    unlabeled_fraction: float | None = None,
     seed: int = 0,
 ) -> Report:
-    """Builds CIFAR-FS (Bertinetto et al., arXiv:1805.08136) from CIFAR-100 as class folders.
+    """Builds a published data set from any form of source that `sources.forms` knows.
 
     Args:
-        source: Folder with `{train,test}/<class>/*.png` or `<class>/*.png`.
+        published: The data set or its name.
+        source: Folder or file of the source.
         out: Folder of the data set; absent or empty.
-        unlabeled_fraction: Share of each class's 600 images that is unlabeled.
+        unlabeled_fraction: Share of each class's images that is unlabeled; None takes that of
+            the paper, or the pools of the source where it has its own.
         seed: Draws the unlabeled images.
 
     Raises:
-        MissingInputError: If the source or one of its classes is missing.
-        InputError: If an argument is out of range, something is at `out`, a link leads out of
-            the source, or it is not 600 RGB images of 32x32 pixels in each of 100 classes.
+        MissingInputError: If the source, or something in it, is missing.
+        InputError: If an argument is out of range, something is at `out`, or the source is of no
+            known form, damaged, or not the published classes with as many images.
     """
-    recipe = Recipe(CIFAR_IMAGE_SIZE, unlabeled_fraction, seed)
+    published = load_published(published) if isinstance(published, str) else published
     folder = free_folder(out)
-    source = source_folder(source, SOURCE_HELP["cifar_fs"])
-    found = list_cifar_classes(source)
-    classes = [
-        cifar_class(source, name, split, list_images(found[name]))
-        for split in SPLITS
-        for name in CIFAR_FS_CLASSES[split]
-    ]
-    return write_dataset(folder, classes, recipe)
-
-
-def list_cifar_classes(source: pathlib.Path) -> dict[str, list[pathlib.Path]]:
-    """Returns the files of each class of CIFAR-100, those of its train half first.
-
-    Raises:
-        MissingInputError: If classes are missing.
-    """
-    # A class of CIFAR-100 is called "train": only a "test" beside it makes it the train half.
-    has_halves = (source / "test").is_dir()
-    found: dict[str, list[pathlib.Path]] = {}
-    for folder in (source / "train", source / "test") if has_halves else (source,):
-        for name, paths in list_classes(folder, source).items() if folder.is_dir() else ():
-            found.setdefault(name, []).extend(paths)
-    expected = {name for names in CIFAR_FS_CLASSES.values() for name in names}
-    if missing := sorted(expected - set(found)):
-        raise MissingInputError(
-            f"Expected the {len(expected)} classes of CIFAR-100 as folders in {source}, found none "
-            f"for {len(missing)} of them, such as {missing[0]!r}; {SOURCE_HELP['cifar_fs']}."
+    fraction = published.unlabeled_fraction if unlabeled_fraction is None else unlabeled_fraction
+    recipe = Recipe(published.image_size, fraction, seed)
+    classes = read_source(source, published)
+    check_counts(classes, published)
+    if any(entry.pools for entry in classes):
+        check(
+            unlabeled_fraction is None,
+            f"no unlabeled_fraction, as {source} has labeled and unlabeled images",
+            unlabeled_fraction,
+            "drop --unlabeled_fraction",
         )
-    return found
-
-
-def cifar_class(
-    source: pathlib.Path, name: str, split: str, paths: Sequence[pathlib.Path]
-) -> SourceClass:
-    """Returns a class of CIFAR-100.
-
-    Raises:
-        InputError: If it has not its 600 images.
-    """
-    check(
-        len(paths) == CIFAR_IMAGES_PER_CLASS,
-        f"{CIFAR_IMAGES_PER_CLASS} images of class {name!r}",
-        len(paths),
-        "use a whole copy of CIFAR-100, its train and its test half",
-    )
-    return SourceClass(name, split, numbered_stems(paths), ExactFileImages(source, paths))
+        recipe = dataclasses.replace(recipe, unlabeled_fraction=None)
+    whole = [dataclasses.replace(entry, images=WholeImages(entry.images)) for entry in classes]
+    return write_dataset(folder, whole, recipe)

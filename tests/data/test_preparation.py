@@ -8,7 +8,6 @@ from PIL import Image
 from lst_tf2.config import SPLITS
 from lst_tf2.data import (
     checksums,
-    cifar_fs_split,
     dataset_writer,
     image_conversion,
     layout,
@@ -55,17 +54,6 @@ def pixel(path, x=4, y=4, image_size=8):
     image = convert(path, image_size)
     assert (image.mode, image.size) == ("RGB", (image_size, image_size))
     return image.getpixel((x, y))
-
-
-# The split of CIFAR-FS.
-
-
-def test_cifar_fs_split_is_100_classes_in_order():
-    classes = cifar_fs_split.CIFAR_FS_CLASSES
-    counts = {split: len(names) for split, names in classes.items()}
-    assert counts == {"train": 64, "val": 16, "test": 20}
-    assert len({name for names in classes.values() for name in names}) == 100
-    assert all(list(names) == sorted(names) for names in classes.values())
 
 
 # Any folder of classes.
@@ -254,7 +242,7 @@ def test_missing_source_says_where_to_get_it(tmp_path, source):
     with pytest.raises(MissingInputError, match="folder of class folders"):
         preparation.prepare_folder(source, tmp_path / "out")
     with pytest.raises(MissingInputError, match="CIFAR-100-dataset"):
-        preparation.prepare_cifar_fs(source, tmp_path / "out")
+        preparation.prepare_published("cifar_fs", source, tmp_path / "out")
 
 
 def test_source_without_classes_or_images_is_refused(tmp_path):
@@ -303,61 +291,3 @@ def test_link_within_the_source_is_followed(tmp_path):
     (tmp_path / "link").symlink_to(source)
     report = preparation.prepare_folder(tmp_path / "link", tmp_path / "out", recipe=SMALL)
     assert sum(report.num_images.values()) == 21
-
-
-# CIFAR-FS.
-
-
-def write_cifar(folder, *, halves=("train", "test"), size=(32, 32)):
-    for names in cifar_fs_split.CIFAR_FS_CLASSES.values():
-        for name in names:
-            for half in halves:
-                for i in range(4 // len(halves)):
-                    save_image(folder / half / name / f"{i}.png", size=size)
-    return folder
-
-
-@pytest.fixture
-def four_images_per_class(monkeypatch):
-    monkeypatch.setattr(preparation, "CIFAR_IMAGES_PER_CLASS", 4)
-
-
-# "" lays the classes flat, the class called "train" among them.
-@pytest.mark.usefixtures("four_images_per_class")
-@pytest.mark.parametrize("halves", [("train", "test"), ("",)])
-def test_cifar_fs_gets_its_published_split(tmp_path, halves):
-    source = write_cifar(tmp_path / "source", halves=halves)
-    report = preparation.prepare_cifar_fs(source, tmp_path / "out", unlabeled_fraction=0.25)
-    assert report.num_classes == {"train": 64, "val": 16, "test": 20}
-    assert report.num_images == {
-        **{"labeled_train": 192, "unlabeled_train": 64},
-        **{"labeled_val": 48, "unlabeled_val": 16, "labeled_test": 60, "unlabeled_test": 20},
-    }
-    expected = {s: set(names) for s, names in cifar_fs_split.CIFAR_FS_CLASSES.items()}
-    assert class_names(tmp_path / "out") == expected
-    layout.check_image(next((tmp_path / "out" / "labeled_train" / "train").iterdir()), 32)
-
-
-def test_cifar_fs_counts_its_images(tmp_path):
-    source = write_cifar(tmp_path / "source")
-    with pytest.raises(InputError, match="Expected 600 images of class 'apple', received 4"):
-        preparation.prepare_cifar_fs(source, tmp_path / "out")
-
-
-@pytest.mark.usefixtures("four_images_per_class")
-def test_cifar_fs_refuses_other_sizes_and_broken_images(tmp_path):
-    source = write_cifar(tmp_path / "source")
-    path = source / "test" / "wolf" / "1.png"
-    save_image(path, size=(33, 32))
-    with pytest.raises(InputError, match=r"wolf/1\.png, received 33x32"):
-        preparation.prepare_cifar_fs(source, tmp_path / "out")
-    path.write_bytes(b"broken")
-    with pytest.raises(InputError, match="can not be decoded"):
-        preparation.prepare_cifar_fs(source, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-
-
-def test_cifar_fs_names_missing_classes(tmp_path):
-    save_image(tmp_path / "source" / "apple" / "0.png")
-    with pytest.raises(MissingInputError, match="none for 99 of them, such as 'aquarium_fish'"):
-        preparation.prepare_cifar_fs(tmp_path / "source", tmp_path / "out")

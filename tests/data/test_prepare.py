@@ -10,7 +10,7 @@ def run(monkeypatch):
     def run_main(*arguments):
         values = flags.FlagValues()
         monkeypatch.setattr(flags, "FLAGS", values)
-        for kind in ("string", "integer", "float", "list"):
+        for kind in ("string", "integer", "float", "list", "boolean"):
             define = getattr(flags, f"DEFINE_{kind}")
             monkeypatch.setattr(
                 flags,
@@ -42,7 +42,7 @@ def test_command_prints_counts_and_the_next_command(tmp_path, monkeypatch, run, 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["folder"], "Expected a folder to read, found no --source; pass --source="),
+        (["folder"], "Expected a source to read, found no --source; pass --source="),
         (["folder", "--split=a,b,c"], "Expected numbers for --split, received a,b,c; pass"),
         (["cifar_fs", "--img_size=84"], "Expected no --img_size, received one"),
     ],
@@ -58,5 +58,8 @@ def test_command_refuses_in_one_line(run, capsys, arguments, message):
 
 @pytest.mark.parametrize("arguments", [[], ["mnist"], ["folder", "cifar_fs"]])
 def test_command_needs_one_known_kind(run, arguments):
-    with pytest.raises(prepare.app.UsageError, match="Expected one of cifar_fs, folder"):
+    with pytest.raises(
+        prepare.app.UsageError,
+        match="Expected one of miniImagenet, tieredImagenet, cifar_fs, fc100, folder",
+    ):
         run(*arguments)

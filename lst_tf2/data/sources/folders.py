@@ -1,4 +1,4 @@
-"""Finds the classes and images of a source that is a folder of class folders."""
+"""Finds the classes and images in folders."""
 
 import dataclasses
 import os
@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from lst_tf2.config import check
 from lst_tf2.data import layout
 from lst_tf2.data.image_conversion import ImageFile, fit_file, is_image_file, read_image_file
-from lst_tf2.errors import MissingInputError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +20,10 @@ class FileImages:
 
     def read(self, index: int, image_size: int) -> ImageFile:
         """Returns an image that fits the layout; raises one of `UNREADABLE`."""
-        return fit_file(read_image_file(self.paths[index]), image_size)
+        content = read_image_file(self.paths[index])
+        file = fit_file(content, image_size)
+        # A copy keeps its whole name: filename lists may refer to it.
+        return ImageFile(self.paths[index].suffix, content) if file.content is content else file
 
     def describe(self, index: int) -> str:
         """Returns the path of an image below the source."""
@@ -52,18 +54,6 @@ def numbered_stems(paths: Sequence[pathlib.Path]) -> list[str]:
     # The number keeps a.jpg and a.png apart; a cut keeps the name within 255 bytes.
     stems = (re.sub(r"[^\w.-]", "_", path.stem)[:60] for path in paths)
     return [f"{index:05d}_{stem}" for index, stem in enumerate(stems)]
-
-
-def source_folder(source: str | os.PathLike, remedy: str) -> pathlib.Path:
-    """Returns `source` as an absolute path; `remedy` says where to get it.
-
-    Raises:
-        MissingInputError: If it is not a folder.
-    """
-    if not source or not os.path.isdir(source):
-        shown = f"no folder at {source}" if source else "no --source"
-        raise MissingInputError(f"Expected a folder to read, found {shown}; {remedy}.")
-    return pathlib.Path(source).resolve()
 
 
 def list_entries(folder: pathlib.Path, source: pathlib.Path) -> list[pathlib.Path]:
