@@ -211,15 +211,12 @@ def _numbers(shape: tuple, dtype: np.dtype, is_fortran: Any, content: Any) -> np
 
 
 def load_pickle(buffer: bytes | mmap.mmap, start: int = 0) -> Any:
-    """Returns what the pickle at `start` of `buffer` holds, its arrays as `PickledArray`.
-
-    Raises whatever a damaged pickle can cause: call it within `refuse_damage`.
-    """
+    """Returns what a pickle holds, arrays as `PickledArray`; call it within `refuse_damage`."""
     return _ArrayUnpickler(_Reader(buffer, start)).load()
 
 
 def load_dict(buffer: bytes | mmap.mmap) -> dict[str, Any]:
-    """Returns the dict that a pickle holds, by the text of its keys, as `load_pickle` does."""
+    """Returns the dict that a pickle holds by its keys, as `load_pickle` does."""
     value = load_pickle(buffer)
     if not isinstance(value, dict):
         raise UnsafePickleError(f"{type(value).__name__} in place of a dict")

@@ -64,9 +64,11 @@ def fit_file(content: bytes, image_size: int) -> ImageFile:
     Raises one of `UNREADABLE` if it can not be decoded or exceeds Pillow's limit on pixels.
     """
     image = decode_image(content)
-    has_size = image.size == (image_size, image_size) and image.mode == "RGB"
+    is_square = image.size == (image_size, image_size)
+    # A file of several pictures, as some cameras write, is neither JPEG nor PNG.
+    is_rgb = image.format in SUFFIXES and image.mode == "RGB" and "transparency" not in image.info
     is_upright = image.getexif().get(ExifTags.Base.Orientation, 1) == 1
-    if has_size and is_upright and "transparency" not in image.info:
+    if is_square and is_rgb and is_upright:
         return ImageFile(SUFFIXES[image.format], content)
     return png_file(convert_image(image, image_size))
 

@@ -106,6 +106,15 @@ def test_turned_image_is_not_copied(tmp_path):
     assert fit_file((tmp_path / "a.jpg").read_bytes(), 8).suffix == ".png"
 
 
+def test_file_of_several_pictures_is_converted(tmp_path):
+    pictures = [Image.new("RGB", (8, 8), (c, 0, 0)) for c in (200, 10)]
+    pictures[0].save(tmp_path / "a.mpo", save_all=True, append_images=pictures[1:])
+    suffix, content = fit_file((tmp_path / "a.mpo").read_bytes(), 8)
+    (tmp_path / "a.png").write_bytes(content)
+    assert suffix == ".png"
+    assert Image.open(tmp_path / "a.png").getpixel((0, 0))[0] > 190
+
+
 def test_array_keeps_its_pixels_in_rgb(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
     suffix, content = fit_array(pixels, 8)

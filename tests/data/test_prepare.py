@@ -1,3 +1,5 @@
+import functools
+
 import pytest
 from absl import flags
 
@@ -9,18 +11,14 @@ from tests.data.test_preparation import write_source
 def run(monkeypatch):
     def run_main(*arguments):
         values = flags.FlagValues()
-        monkeypatch.setattr(flags, "FLAGS", values)
-        for kind in ("string", "integer", "float", "list", "boolean"):
-            define = getattr(flags, f"DEFINE_{kind}")
-            monkeypatch.setattr(
-                flags,
-                f"DEFINE_{kind}",
-                lambda *a, define=define: define(*a, flag_values=values),
-            )
-        monkeypatch.setattr(
-            prepare.app, "run", lambda command: command(values(["prepare", *arguments]))
-        )
-        prepare.main()
+        with monkeypatch.context() as patch:
+            patch.setattr(flags, "FLAGS", values)
+            for kind in ("string", "integer", "float", "list", "boolean"):
+                define = functools.partial(getattr(flags, f"DEFINE_{kind}"), flag_values=values)
+                patch.setattr(flags, f"DEFINE_{kind}", define)
+            command_line = ["prepare", *arguments]
+            patch.setattr(prepare.app, "run", lambda command: command(values(command_line)))
+            prepare.main()
 
     return run_main
 
@@ -39,12 +37,36 @@ def test_command_prints_counts_and_the_next_command(tmp_path, monkeypatch, run, 
     assert "images 21/21" in printed.err
 
 
+def test_command_verifies_what_it_wrote(tmp_path, monkeypatch, run, capsys):
+    monkeypatch.chdir(tmp_path)
+    write_source(tmp_path / "mine")
+    run("folder", "--source=mine", "--img_size=16")
+    run("folder", "--verify")
+    expected = "All 5 classes in data/folder are as prepared.json records them.\n"
+    assert capsys.readouterr().out.endswith(expected)
+    next((tmp_path / "data" / "folder" / "labeled_train").glob("*/*")).unlink()
+    with pytest.raises(SystemExit):
+        run("folder", "--verify")
+    assert "received 1 of 5 classes that differ" in capsys.readouterr().err
+
+
+def test_help_names_every_kind_and_form():
+    text = " ".join(prepare.__doc__.split())
+    for kind in prepare.KINDS:
+        assert kind in text
+    for words in ("cifar-100-python.tar.gz", "mini-imagenet-cache-", "_images_png.pkl", ".csv"):
+        assert words in text
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["folder"], "Expected a source to read, found no --source; pass --source="),
         (["folder", "--split=a,b,c"], "Expected numbers for --split, received a,b,c; pass"),
         (["cifar_fs", "--img_size=84"], "Expected no --img_size, received one"),
+        (["miniImagenet", "--split=0.6,0.2,0.2"], "Expected no --split, received one; the split"),
+        (["tieredImagenet"], "Expected a source to read, found no --source; pass --source="),
+        (["fc100", "--source=nowhere"], "Expected a source to read, found nothing at nowhere"),
     ],
 )
 def test_command_refuses_in_one_line(run, capsys, arguments, message):

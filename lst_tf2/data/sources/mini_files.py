@@ -5,6 +5,7 @@
 """
 
 import pathlib
+from typing import Any
 
 from lst_tf2 import pickles
 from lst_tf2.config import SPLITS
@@ -39,7 +40,7 @@ def _read_split(source: pathlib.Path, split: str, published: Published) -> list[
         pixels = pickles.as_array(contents["image_data"], "image_data")
         check_pixels(pixels, (None, size, size, 3), "image_data")
         rows = {
-            pickles.as_text(name): as_rows(value, len(pixels), pickles.as_text(name))
+            pickles.as_text(name): as_rows(_as_list(value), len(pixels), pickles.as_text(name))
             for name, value in contents["class_dict"].items()
         }
     check_names(rows, published.classes[split], path.name, published.where)
@@ -53,3 +54,7 @@ def _read_split(source: pathlib.Path, split: str, published: Published) -> list[
         )
         for name in published.classes[split]
     ]
+
+
+def _as_list(rows: Any) -> Any:
+    return rows.resolve().tolist() if isinstance(rows, pickles.PickledArray) else rows

@@ -95,6 +95,14 @@ def write_mini(folder, dump=pickle.dumps):
         path.write_bytes(dump(mini_contents(split)))
 
 
+def write_mini_row_arrays(folder):
+    def dump(contents):
+        rows = {name: np.array(rows) for name, rows in contents["class_dict"].items()}
+        return pickle.dumps(contents | {"class_dict": rows})
+
+    write_mini(folder, dump)
+
+
 def write_mini_python_2(folder):
     write_mini(folder, python_2_bytes)
 
@@ -149,6 +157,7 @@ IMAGENET = {
     "csv": ("miniImagenet", write_csv),
     "mini": ("miniImagenet", write_mini),
     "mini of Python 2": ("miniImagenet", write_mini_python_2),
+    "mini with arrays of rows": ("miniImagenet", write_mini_row_arrays),
     "tiered pools": ("tieredImagenet", write_pools),
     "tiered png": ("tieredImagenet", write_tiered_png),
     "tiered png of Python 2": ("tieredImagenet", write_tiered_png_python_2),
