@@ -23,7 +23,7 @@ from lst_tf2.config import (
     SelfTrainingConfig,
 )
 from lst_tf2.data import arrangement, layout
-from lst_tf2.data.episodes import sample_lists
+from lst_tf2.data.lists import sample_lists
 from lst_tf2.evaluation.episode import plan_test_windows
 from lst_tf2.evaluation.meta_test import restore_learner
 from lst_tf2.models.learner import PretrainModel

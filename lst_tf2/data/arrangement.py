@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lst_tf2.data.episodes import EpisodeLists
+from lst_tf2.data.lists import EpisodeLists
 from lst_tf2.structures import DISTRACTOR_LABEL
 
 # The original program seeds its shuffle with it anew for every test episode.

@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from lst_tf2.data.arrangement import Arrangement, EpisodeFiles, episode_files
-from lst_tf2.data.episodes import EpisodeLists
 from lst_tf2.data.layout import Catalogue, check_image
+from lst_tf2.data.lists import EpisodeLists
 from lst_tf2.errors import InputError
 from lst_tf2.structures import Episode
 

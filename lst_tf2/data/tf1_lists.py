@@ -20,8 +20,8 @@ from typing import NamedTuple
 import numpy as np
 
 from lst_tf2.config import ListConfig, check
-from lst_tf2.data.episodes import INDEX_DTYPE, EpisodeLists
 from lst_tf2.data.layout import Catalogue
+from lst_tf2.data.lists import INDEX_DTYPE, EpisodeLists
 from lst_tf2.errors import InputError, MissingInputError
 
 # Fixed in the original program, for test episodes.

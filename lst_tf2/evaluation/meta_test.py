@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from lst_tf2.config import MetaTestConfig
 from lst_tf2.data.arrangement import PROTOCOL_ARRANGEMENTS
-from lst_tf2.data.episodes import open_lists
+from lst_tf2.data.lists import open_lists
 from lst_tf2.data.pipeline import stream_episodes
 from lst_tf2.evaluation.episode import EpisodeResult, plan_test_windows, run_episode
 from lst_tf2.evaluation.statistics import summarize

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from lst_tf2.config import MetaTrainConfig
 from lst_tf2.data.arrangement import arrange_for_training
-from lst_tf2.data.episodes import EpisodeLists, open_lists
+from lst_tf2.data.lists import EpisodeLists, open_lists
 from lst_tf2.data.pipeline import stream_episodes, stream_meta_batches
 from lst_tf2.models.learner import Learner
 from lst_tf2.progress import Progress

@@ -8,8 +8,8 @@ import pytest
 
 from lst_tf2.config import EpisodeConfig, ListConfig
 from lst_tf2.data import arrangement
-from lst_tf2.data.episodes import sample_lists
 from lst_tf2.data.layout import scan_split
+from lst_tf2.data.lists import sample_lists
 from tests.small_data import write_data_set
 
 GOLDEN = pathlib.Path(__file__).parents[1] / "golden" / "episodes_a"

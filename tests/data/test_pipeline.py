@@ -6,8 +6,8 @@ from PIL import Image
 from lst_tf2.config import EpisodeConfig, ListConfig
 from lst_tf2.data import pipeline
 from lst_tf2.data.arrangement import arrange_as_paper, arrange_for_training, episode_files
-from lst_tf2.data.episodes import sample_lists
 from lst_tf2.data.layout import scan_split
+from lst_tf2.data.lists import sample_lists
 from lst_tf2.errors import InputError, MissingInputError
 from tests.small_data import write_data_set
 

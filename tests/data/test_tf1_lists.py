@@ -9,8 +9,8 @@ import pytest
 
 from lst_tf2.config import EpisodeConfig, ListConfig
 from lst_tf2.data import arrangement, tf1_lists
-from lst_tf2.data.episodes import ARRAY_NAMES, load_lists, save_lists
 from lst_tf2.data.layout import Catalogue, ClassImages
+from lst_tf2.data.lists import ARRAY_NAMES, load_lists, save_lists
 from lst_tf2.errors import InputError, MissingInputError
 
 GOLDEN = pathlib.Path(__file__).parents[1] / "golden" / "episodes_a"

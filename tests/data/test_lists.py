@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from lst_tf2.config import EpisodeConfig, ListConfig
-from lst_tf2.data import episodes
 from lst_tf2.data.layout import scan_split
+from lst_tf2.data.lists import ARRAY_NAMES, list_folder, open_lists, sample_lists
 from lst_tf2.errors import InputError, MissingInputError
 from tests.small_data import write_data_set
 
@@ -29,7 +29,7 @@ def config_of(folder, episode=EPISODE, num_episodes=20, seed=0, split="test"):
 @pytest.mark.parametrize(("way", "shot"), [(2, 1), (4, 1), (4, 5)])
 def test_sets_are_balanced_and_disjoint(folder, way, shot, seed):
     episode = dataclasses.replace(EPISODE, way=way, shot=shot)
-    lists = episodes.sample_lists(scan_split(folder, "test"), config_of(folder, episode, seed=seed))
+    lists = sample_lists(scan_split(folder, "test"), config_of(folder, episode, seed=seed))
     for index in range(len(lists)):
         labeled, unlabeled = lists.labeled_paths(index), lists.unlabeled_paths(index)
         distractors = lists.distractor_paths(index)
@@ -43,7 +43,7 @@ def test_sets_are_balanced_and_disjoint(folder, way, shot, seed):
 
 
 def test_every_image_is_as_likely(folder):
-    lists = episodes.sample_lists(scan_split(folder, "test"), config_of(folder, num_episodes=3000))
+    lists = sample_lists(scan_split(folder, "test"), config_of(folder, num_episodes=3000))
     counts = np.bincount(lists.labeled.ravel(), minlength=8)
     expected = counts.sum() / 8
     # Five standard deviations of a binomial count.
@@ -54,44 +54,44 @@ def test_every_image_is_as_likely(folder):
 
 def test_episode_is_the_same_in_a_longer_list_and_without_distractors(folder):
     catalogue = scan_split(folder, "test")
-    longer = episodes.sample_lists(catalogue, config_of(folder, num_episodes=1100))
-    shorter = episodes.sample_lists(catalogue, config_of(folder, num_episodes=1030))
+    longer = sample_lists(catalogue, config_of(folder, num_episodes=1100))
+    shorter = sample_lists(catalogue, config_of(folder, num_episodes=1030))
     plain = dataclasses.replace(EPISODE, num_distractor_classes=0)
-    without = episodes.sample_lists(catalogue, config_of(folder, plain, num_episodes=1030))
+    without = sample_lists(catalogue, config_of(folder, plain, num_episodes=1030))
     for name in ("classes", "labeled", "unlabeled"):
         np.testing.assert_array_equal(getattr(longer, name)[:1030], getattr(shorter, name))
         np.testing.assert_array_equal(getattr(longer, name)[:1030], getattr(without, name))
 
 
 def test_seed_and_split_change_the_episodes(folder):
-    first = episodes.sample_lists(scan_split(folder, "test"), config_of(folder))
-    seeded = episodes.sample_lists(scan_split(folder, "test"), config_of(folder, seed=1))
-    val = episodes.sample_lists(scan_split(folder, "val"), config_of(folder, split="val"))
+    first = sample_lists(scan_split(folder, "test"), config_of(folder))
+    seeded = sample_lists(scan_split(folder, "test"), config_of(folder, seed=1))
+    val = sample_lists(scan_split(folder, "val"), config_of(folder, split="val"))
     assert not np.array_equal(first.labeled, seeded.labeled)
     assert not np.array_equal(first.labeled, val.labeled)
 
 
 def test_lists_survive_storing(folder):
-    drawn = episodes.open_lists(config_of(folder))
-    loaded = episodes.open_lists(config_of(folder))
-    for name in episodes.ARRAY_NAMES:
+    drawn = open_lists(config_of(folder))
+    loaded = open_lists(config_of(folder))
+    for name in ARRAY_NAMES:
         np.testing.assert_array_equal(getattr(drawn, name), getattr(loaded, name))
     assert isinstance(loaded.labeled, np.memmap)
 
 
 def test_lists_are_compact(folder):
     episode = EpisodeConfig(way=5, shot=1, queries_per_class=5, unlabeled_per_class=5)
-    lists = episodes.sample_lists(scan_split(folder, "train"), config_of(folder, episode, 2000))
-    stored = sum(getattr(lists, name).nbytes for name in episodes.ARRAY_NAMES)
+    lists = sample_lists(scan_split(folder, "train"), config_of(folder, episode, 2000))
+    stored = sum(getattr(lists, name).nbytes for name in ARRAY_NAMES)
     assert stored == 2000 * 2 * (5 + 5 * 6 + 5 * 5)
 
 
 def test_removed_image_is_named(folder):
-    episodes.open_lists(config_of(folder))
+    open_lists(config_of(folder))
     removed = sorted((folder / "labeled_test").rglob("*.png"))[3]
     removed.unlink()
     with pytest.raises(InputError, match=rf"1 missing and 0 new \(first: .*{removed.name}"):
-        episodes.open_lists(config_of(folder))
+        open_lists(config_of(folder))
 
 
 @pytest.mark.parametrize(
@@ -111,10 +111,10 @@ def test_removed_image_is_named(folder):
 )
 def test_damaged_lists_are_refused(folder, damage, message):
     config = config_of(folder)
-    episodes.open_lists(config)
-    damage(episodes.list_folder(config))
+    open_lists(config)
+    damage(list_folder(config))
     with pytest.raises(InputError, match=message):
-        episodes.open_lists(config)
+        open_lists(config)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_damaged_lists_are_refused(folder, damage, message):
 )
 def test_too_little_data_is_refused(folder, change, message):
     with pytest.raises(InputError, match=message):
-        episodes.open_lists(config_of(folder, dataclasses.replace(EPISODE, **change)))
+        open_lists(config_of(folder, dataclasses.replace(EPISODE, **change)))
     assert not (folder / "episode_lists").exists()
 
 

@@ -1,0 +1,117 @@
+"""Draws which classes and images make up each episode. NumPy only."""
+
+import numpy as np
+
+from lst_tf2.config import SPLITS, EpisodeConfig, ListConfig, check
+from lst_tf2.data.layout import Catalogue
+
+INDEX_DTYPE = np.uint16
+# Episodes sampled at once: bounds the memory of a split with large classes.
+CHUNK = 512
+
+
+def distinct_indices(uniforms: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Turns uniform numbers into draws without replacement, many at once.
+
+    Args:
+        uniforms: `[R, k]` float64 in 0..1, independent.
+        sizes: `[R]` int, how many there are to draw from in each row; at least k.
+
+    Returns:
+        `[R, k]` uint16, distinct within a row, each below the row's size.
+    """
+    count = uniforms.shape[1]
+    rows = np.arange(len(uniforms))
+    order = np.tile(np.arange(max(sizes), dtype=INDEX_DTYPE), (len(uniforms), 1))
+    for j in range(count):  # The first steps of a Fisher-Yates shuffle.
+        picks = j + (uniforms[:, j] * (sizes - j)).astype(int)
+        order[rows, j], order[rows, picks] = order[rows, picks], order[rows, j]
+    return order[:, :count]
+
+
+def check_supply(catalogue: Catalogue, episode: EpisodeConfig) -> None:
+    """Raises `InputError` unless every class can fill its part of an episode."""
+    num_classes = len(catalogue.classes)
+    wanted = episode.way + episode.num_distractor_classes
+    check(
+        wanted <= num_classes,
+        f"at most {num_classes} classes, as many as {catalogue.folder} has in split "
+        f"{catalogue.split!r}",
+        f"way_num={episode.way} and {episode.num_distractor_classes} distractor classes",
+        "lower --way_num or --num_dis, or add classes",
+    )
+    needs = {"labeled": episode.labeled_per_class, "unlabeled": episode.unlabeled_per_class}
+    flags = {"labeled": "--shot_num", "unlabeled": "--nb_ul_samples"}
+    for entry in catalogue.classes:
+        for pool, needed in needs.items():
+            found = len(getattr(entry, pool))
+            check(
+                needed <= found <= np.iinfo(INDEX_DTYPE).max,
+                f"{needed} to {np.iinfo(INDEX_DTYPE).max} images in "
+                f"{catalogue.folder / f'{pool}_{catalogue.split}' / entry.name}",
+                found,
+                f"add images or lower {flags[pool]}",
+            )
+
+
+def sample_arrays(catalogue: Catalogue, config: ListConfig) -> list[np.ndarray]:
+    """Draws the arrays of an `EpisodeLists`, in the order of its fields.
+
+    Each episode has a random stream of its own, of seed, split and index, so it is the
+    same in a longer list and in any process, with distractors and without.
+
+    Raises:
+        InputError: If a class has too few images, or the split too few classes.
+    """
+    check_supply(catalogue, config.episode)
+    chunks = [
+        _sample_chunk(catalogue, config, range(start, min(start + CHUNK, config.num_episodes)))
+        for start in range(0, config.num_episodes, CHUNK)
+    ]
+    return [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
+
+
+def _sample_chunk(catalogue: Catalogue, config: ListConfig, indices: range) -> list[np.ndarray]:
+    episode, count = config.episode, len(indices)
+    way, unlabeled = episode.way, episode.unlabeled_per_class
+    # Distractors come last, so that an episode is the same without them.
+    shapes = [
+        (way,),
+        (way, unlabeled),
+        (way, episode.labeled_per_class),
+        (episode.num_distractor_classes,),
+        (episode.num_distractor_classes, unlabeled),
+    ]
+    uniforms = _draw_uniforms(config, indices, shapes)
+    class_draws, unlabeled_draws, labeled_draws, other_class_draws, other_draws = uniforms
+    sizes = np.full(count, len(catalogue.classes))
+    drawn = distinct_indices(np.concatenate([class_draws, other_class_draws], axis=1), sizes)
+    classes, others = drawn[:, :way], drawn[:, way:]
+    labeled_sizes = np.array([len(entry.labeled) for entry in catalogue.classes])
+    unlabeled_sizes = np.array([len(entry.unlabeled) for entry in catalogue.classes])
+    return [
+        classes,
+        _draw_images(labeled_draws, labeled_sizes[classes]),
+        _draw_images(unlabeled_draws, unlabeled_sizes[classes]),
+        others,
+        _draw_images(other_draws, unlabeled_sizes[others]),
+    ]
+
+
+def _draw_uniforms(config: ListConfig, indices: range, shapes: list[tuple]) -> list[np.ndarray]:
+    """Returns one array `[len(indices), *shape]` of uniform numbers for each of `shapes`."""
+    split = SPLITS.index(config.split)
+    sizes = [int(np.prod(shape)) for shape in shapes]
+    flat = np.stack(
+        [np.random.default_rng([config.seed, split, i]).random(sum(sizes)) for i in indices]
+    )
+    parts = np.split(flat, np.cumsum(sizes)[:-1], axis=1)
+    return [p.reshape(len(indices), *shape) for p, shape in zip(parts, shapes, strict=True)]
+
+
+def _draw_images(uniforms: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Returns distinct image indices `[E, N, P]` for class sizes `[E, N]`."""
+    if uniforms.size == 0:
+        return np.zeros(uniforms.shape, INDEX_DTYPE)
+    flat = distinct_indices(uniforms.reshape(-1, uniforms.shape[-1]), sizes.ravel())
+    return flat.reshape(uniforms.shape)
