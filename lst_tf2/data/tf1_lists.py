@@ -1,61 +1,40 @@
-"""Reads the filename lists that the original TensorFlow 1 program draws.
-
-For a setting it writes a folder `{mini_,tiered_}{shot}shot_{way}way` of string arrays,
-episode after episode (E) and in each class after class (N):
-
-    {split}_filenames.npy                                            [E * N * P]
-    unlabeled_samples_for_{split}/{split}_{U}_un_filenames.npy       [E * N * U]   train, val
-    unlabeled_samples_for_test/test_{0..9}_un_filenames.npy          [E * N * 10]  each
-    unlabeled_samples_for_test/distracting_file/test_{1..7}_dis_filenames.npy  [E * 100]
-
-It lists 80,000 episodes to train with `P = shot + 15`, and 600 each to validate and to
-test with `P = 2 * shot`. Its label arrays say nothing that the order does not.
-"""
+"""Reads the filename lists that the original TensorFlow 1 program draws."""
 
 import os
 import pathlib
-import warnings
 from typing import NamedTuple
 
 import numpy as np
 
 from lst_tf2.config import ListConfig, check
+from lst_tf2.data import tf1_folder
 from lst_tf2.data.layout import Catalogue
-from lst_tf2.data.lists import INDEX_DTYPE, EpisodeLists
-from lst_tf2.errors import InputError, MissingInputError
+from lst_tf2.data.lists import EpisodeLists
+from lst_tf2.data.sampling import INDEX_DTYPE
+from lst_tf2.data.tf1_folder import REMEDY
+from lst_tf2.errors import InputError
 
-# Fixed in the original program, for test episodes.
-IMAGES_PER_FILE = 10
-NUM_UNLABELED_FILES = 10
-NUM_DISTRACTOR_FILES = 7
-IMAGES_PER_DISTRACTOR = 100
 # An image's number is its class times this, plus its place in the class's pool.
 CLASS_STRIDE = np.iinfo(INDEX_DTYPE).max + 1
 NOT_FOUND = -1
 # Names turned into Python strings at once: bounds the memory of the training lists.
 CHUNK = 1 << 16
 NUM_NAMED = 3
-REMEDY = (
-    "pass the way, shot, queries and unlabeled images that the lists were drawn with (the "
-    "original has 15 queries a class to train, `shot` to validate and to test) and no more "
-    "episodes than they hold, or restore the file"
-)
 
 
 class ImageNumbers(dict):
-    """Maps the names of images, spelled as in the lists, to their numbers.
+    """Maps the names of one pool's images, spelled as in the lists, to their numbers.
 
     Resolves each spelling once, by its last three parts: the folders above are those
     of the machine that drew the lists. Collects the images that it can not find.
     """
 
-    def __init__(self, catalogue: Catalogue):
+    def __init__(self, catalogue: Catalogue, pool: str):
         super().__init__()
         self.missing: set[str] = set()
         self._known = {
             (f"{pool}_{catalogue.split}", entry.name, name): CLASS_STRIDE * c + i
             for c, entry in enumerate(catalogue.classes)
-            for pool in ("labeled", "unlabeled")
             for i, name in enumerate(getattr(entry, pool))
         }
 
@@ -74,12 +53,38 @@ class ImageNumbers(dict):
         flat = (self[name] for chunk in chunks for name in chunk.tolist())
         return np.fromiter(flat, np.int64, len(names))
 
+    def found(self) -> set[int]:
+        """Returns the numbers of the images that are there."""
+        return set(self.values()) - {NOT_FOUND}
+
+
+class SplitNumbers(NamedTuple):
+    """Holds the numbers of both pools: an image may have the same in each."""
+
+    labeled: ImageNumbers
+    unlabeled: ImageNumbers
+
+    @property
+    def missing(self) -> list[str]:
+        """Names that were looked for in vain, as `<pool>_<split>/<class>/<file>`."""
+        return sorted(self.labeled.missing | self.unlabeled.missing)
+
+    @property
+    def num_found(self) -> int:
+        """How many images were found, each counted once."""
+        return len(self.labeled.found()) + len(self.unlabeled.found())
+
 
 class Blocks(NamedTuple):
     """Holds the images of one file, a block of them for each class of each episode."""
 
     path: pathlib.Path
     numbers: np.ndarray  # [E, N, images]
+
+
+def number_images(catalogue: Catalogue) -> SplitNumbers:
+    """Returns the numbers of the images in both pools of `catalogue`."""
+    return SplitNumbers(ImageNumbers(catalogue, "labeled"), ImageNumbers(catalogue, "unlabeled"))
 
 
 def read_tf1_lists(
@@ -104,7 +109,7 @@ def read_tf1_lists(
     """
     _check_catalogue(config, catalogue)
     _check_counts(config)
-    folder, numbers = pathlib.Path(folder), ImageNumbers(catalogue)
+    folder, numbers = pathlib.Path(folder), number_images(catalogue)
     labeled_file, unlabeled_files, distractor_files = _read_files(folder, config, numbers)
     _check_found(numbers, folder, catalogue)
     classes, labeled = _split_numbers(labeled_file, catalogue)
@@ -116,17 +121,19 @@ def read_tf1_lists(
 
 
 def _read_files(
-    folder: pathlib.Path, config: ListConfig, numbers: ImageNumbers
+    folder: pathlib.Path, config: ListConfig, numbers: SplitNumbers
 ) -> tuple[Blocks, list[Blocks], list[Blocks]]:
     """Returns what the labeled, the unlabeled and the distractor files hold."""
     episode, count = config.episode, config.num_episodes
-    labeled_shape = (count, episode.way, episode.labeled_per_class)
-    labeled = _read_blocks(folder / f"{config.split}_filenames.npy", numbers, labeled_shape)
-    paths = _unlabeled_files(folder, config)
+    path = tf1_folder.labeled_file(folder, config.split)
+    shape = (count, episode.way, episode.labeled_per_class)
+    labeled = _read_blocks(path, numbers.labeled, shape)
+    paths = tf1_folder.unlabeled_files(folder, config.split, episode.unlabeled_per_class)
     shape = (count, episode.way, episode.unlabeled_per_class // len(paths))
-    unlabeled = [_read_blocks(path, numbers, shape) for path in paths]
-    other_paths, shape = _distractor_files(folder, config), (count, 1, IMAGES_PER_DISTRACTOR)
-    return labeled, unlabeled, [_read_blocks(path, numbers, shape) for path in other_paths]
+    unlabeled = [_read_blocks(path, numbers.unlabeled, shape) for path in paths]
+    paths = tf1_folder.distractor_files(folder, episode.num_distractor_classes)
+    shape = (count, 1, tf1_folder.IMAGES_PER_DISTRACTOR)
+    return labeled, unlabeled, [_read_blocks(path, numbers.unlabeled, shape) for path in paths]
 
 
 def _check_catalogue(config: ListConfig, catalogue: Catalogue) -> None:
@@ -144,42 +151,26 @@ def _check_catalogue(config: ListConfig, catalogue: Catalogue) -> None:
 
 def _check_counts(config: ListConfig) -> None:
     episode, split = config.episode, config.split
-    most = NUM_DISTRACTOR_FILES if split == "test" else 0
+    most = tf1_folder.NUM_DISTRACTOR_FILES if split == "test" else 0
     check(
         episode.num_distractor_classes <= most,
         f"at most {most} distractor classes, as the original lists for split {split!r}",
         episode.num_distractor_classes,
         "lower --num_dis",
     )
-    unlabeled = episode.unlabeled_per_class
+    unlabeled, step = episode.unlabeled_per_class, tf1_folder.IMAGES_PER_FILE
+    most = step * tf1_folder.NUM_UNLABELED_FILES
     check(
-        split != "test"
-        or (
-            unlabeled % IMAGES_PER_FILE == 0 and unlabeled <= IMAGES_PER_FILE * NUM_UNLABELED_FILES
-        ),
+        split != "test" or (unlabeled % step == 0 and unlabeled <= most),
         "10, 20, ... or 100 unlabeled images a class, as each of 10 files holds 10",
         unlabeled,
         "pass such a --nb_ul_samples",
     )
 
 
-def _unlabeled_files(folder: pathlib.Path, config: ListConfig) -> list[pathlib.Path]:
-    split, count = config.split, config.episode.unlabeled_per_class
-    folder = folder / f"unlabeled_samples_for_{split}"
-    if split != "test":
-        return [folder / f"{split}_{count}_un_filenames.npy"]
-    return [folder / f"test_{j}_un_filenames.npy" for j in range(count // IMAGES_PER_FILE)]
-
-
-def _distractor_files(folder: pathlib.Path, config: ListConfig) -> list[pathlib.Path]:
-    folder = folder / "unlabeled_samples_for_test" / "distracting_file"
-    count = config.episode.num_distractor_classes
-    return [folder / f"test_{j}_dis_filenames.npy" for j in range(1, count + 1)]
-
-
 def _read_blocks(path: pathlib.Path, numbers: ImageNumbers, shape: tuple) -> Blocks:
     """Returns the first `prod(shape)` images of the list at `path`."""
-    names = _load_names(path)
+    names = tf1_folder.load_names(path)
     per_episode = shape[1] * shape[2]
     check(
         len(names) >= shape[0] * per_episode and len(names) % per_episode == 0,
@@ -190,30 +181,13 @@ def _read_blocks(path: pathlib.Path, numbers: ImageNumbers, shape: tuple) -> Blo
     return Blocks(path, numbers.of(names[: shape[0] * per_episode]).reshape(shape))
 
 
-def _load_names(path: pathlib.Path) -> np.ndarray:
-    """Returns the names in `path`, mapped, not read: training lists exceed a gigabyte."""
-    remedy = "restore the file, or let the original program write it anew"
-    try:
-        with warnings.catch_warnings():
-            # NumPy advises to save again what Python 2 wrote; these stay as they are.
-            warnings.filterwarnings("ignore", ".*Python 2", UserWarning)
-            names = np.load(path, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError:
-        raise MissingInputError(f"Expected a list {path}, found none; {REMEDY}.") from None
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"Expected an array in {path}, received: {error}; {remedy}.") from None
-    is_names = isinstance(names, np.ndarray) and names.ndim == 1 and names.dtype.kind in "SU"
-    received = f"{getattr(names, 'dtype', type(names).__name__)} {getattr(names, 'shape', '')}"
-    check(is_names, f"one row of strings in {path}", received, remedy)
-    return names
-
-
-def _check_found(numbers: ImageNumbers, folder: pathlib.Path, catalogue: Catalogue) -> None:
-    missing = sorted(numbers.missing)
+def _check_found(numbers: SplitNumbers, folder: pathlib.Path, catalogue: Catalogue) -> None:
+    missing = numbers.missing
     check(
         not missing,
         f"the images that {folder} lists in {catalogue.folder}",
-        f"{len(missing)} missing of {len(set(numbers))} (first: {', '.join(missing[:NUM_NAMED])})",
+        f"{len(missing)} missing of {numbers.num_found + len(missing)} (first: "
+        f"{', '.join(missing[:NUM_NAMED])})",
         "use the images that the lists were drawn from, in folders of the same names",
     )
 

@@ -160,6 +160,14 @@ def test_image_of_the_wrong_pool_is_missing(folder):
         read(folder)
 
 
+def test_labeled_image_among_the_unlabeled_ones_is_missing(folder):
+    # The pools number their images alike: taken for a number, it would be another image.
+    labeled = np.load(folder / "test_filenames.npy")[0]
+    alter(folder / UNLABELED, lambda names: np.concatenate([[labeled], names[1:]]))
+    with pytest.raises(InputError, match=r" 1 missing of .*first: labeled_test/n000002"):
+        read(folder)
+
+
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
