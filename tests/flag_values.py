@@ -2,7 +2,7 @@
 
 from absl import flags as absl_flags
 
-from lst_tf2 import flag_tables
+from lst_tf2 import flag_tables, flags
 
 TRAIN = flag_tables.COMMON_FLAGS + flag_tables.TRAIN_FLAGS
 TEST = flag_tables.COMMON_FLAGS + flag_tables.TEST_FLAGS
@@ -16,3 +16,10 @@ def parse(rows, *arguments):
         flag_tables.DEFINERS[type(default)](name, default, text, flag_values=values)
     values(["script", *arguments])
     return values
+
+
+def script_config(script, *arguments):
+    """Returns the settings that `train.py` or `test.py` makes of the rest of its command line."""
+    if script == "train.py":
+        return flags.train_config(parse(TRAIN, *arguments))
+    return flags.test_config(parse(TEST, *arguments))

@@ -262,6 +262,7 @@ def test_help_teaches(script, words, tmp_path):
         ("lst_tf2.commands:convert", ["Converts weights", "--[no]to_tf1"]),
         ("lst_tf2.data.glyphs:main", ["Renders `glyphs`", "--images_per_class"]),
         ("lst_tf2.data.prepare:main", ["Lays public", "--unlabeled_fraction"]),
+        ("lst_tf2.data.episodes:main", ["Imports, exports, prints", "--nb_ul_samples"]),
     ],
 )
 def test_help_of_installed_commands_teaches(entry, words, tmp_path):

@@ -2,7 +2,7 @@
 
 A list is a folder of small integer arrays beside the names that they count:
 
-    list.json               the settings, and how to read the rest
+    list.json               the settings, where it comes from, and how to read the rest
     files.txt               every image of the split, in order
     classes.npy             [E, N]     class of the episode
     labeled.npy             [E, N, P]  image of the class's labeled pool: K support, then queries
@@ -16,12 +16,14 @@ import pathlib
 
 import numpy as np
 
-from lst_tf2.config import ListConfig, check
+from lst_tf2.config import EpisodeConfig, ListConfig, check
 from lst_tf2.data.layout import Catalogue, scan_split
 from lst_tf2.data.sampling import INDEX_DTYPE, sample_arrays
-from lst_tf2.errors import InputError
+from lst_tf2.errors import InputError, MissingInputError
 from lst_tf2.files import new_folder, read_json, write_bytes, write_json
 
+LISTS_FOLDER = "episode_lists"
+DRAWN = "drawn from the seed"
 ARRAY_NAMES = ("classes", "labeled", "unlabeled", "distractor_classes", "distractors")
 ARRAY_HELP = {
     "classes": "[episode, class]: which class folder of the split, sorted by name, from 0",
@@ -90,7 +92,7 @@ def list_folder(config: ListConfig) -> pathlib.Path:
         f"_{episode.unlabeled_per_class}unlabeled_{episode.num_distractor_classes}distractor"
         f"_{config.num_episodes}episodes_seed{config.seed}"
     )
-    return pathlib.Path(config.data_folder) / "episode_lists" / name
+    return pathlib.Path(config.data_folder) / LISTS_FOLDER / name
 
 
 def open_lists(config: ListConfig) -> EpisodeLists:
@@ -108,15 +110,64 @@ def open_lists(config: ListConfig) -> EpisodeLists:
     return lists
 
 
-def save_lists(lists: EpisodeLists, folder: pathlib.Path) -> None:
-    """Stores `lists` in the new folder `folder`."""
+def save_lists(lists: EpisodeLists, folder: pathlib.Path, origin: str = DRAWN) -> None:
+    """Stores `lists` in the new folder `folder`, with a note of where they come from."""
     settings = dataclasses.asdict(lists.config) | {"data_folder": ""}
+    about = {"settings": settings, "origin": origin, "arrays": ARRAY_HELP}
     with new_folder(folder) as temporary:
-        write_json(temporary / "list.json", {"settings": settings, "arrays": ARRAY_HELP})
+        write_json(temporary / "list.json", about)
         names = "".join(f"{name}\n" for name in lists.catalogue.file_names())
         write_bytes(temporary / "files.txt", names.encode())
         for name in ARRAY_NAMES:
             np.save(temporary / f"{name}.npy", getattr(lists, name), allow_pickle=False)
+
+
+def stored_folders(data_folder: str) -> list[pathlib.Path]:
+    """Returns the folders of all lists stored for a data set, sorted by name.
+
+    Raises:
+        MissingInputError: If there are none.
+    """
+    folder = pathlib.Path(data_folder) / LISTS_FOLDER
+    entries = sorted(folder.iterdir()) if folder.is_dir() else []
+    found = [e for e in entries if e.is_dir() and not e.name.startswith(".")]
+    if not found:
+        raise MissingInputError(
+            f"Expected episode lists in {folder}, found none; train.py and test.py draw them, "
+            "`python -m lst_tf2.data.episodes import` takes those of the original program."
+        )
+    return found
+
+
+def stored_config(folder: pathlib.Path) -> ListConfig:
+    """Returns the settings of the lists stored in `folder`.
+
+    Raises:
+        InputError: If they are missing or damaged, or belong into a folder of another name.
+    """
+    remedy = f"restore the folder, or remove {folder} to draw new lists"
+    settings = read_json(folder / "list.json", settings=dict)["settings"]
+    try:
+        episode = EpisodeConfig(**settings["episode"])
+        changes = {"data_folder": str(folder.parent.parent), "episode": episode}
+        config = ListConfig(**(settings | changes))
+    except (KeyError, TypeError) as error:
+        raise InputError(
+            f"Expected the settings of lists in {folder}/list.json, received {settings} "
+            f"({error}); {remedy}."
+        ) from None
+    check(
+        list_folder(config).name == folder.name,
+        f"lists named {folder.name} in {folder}",
+        f"settings of {list_folder(config).name}",
+        remedy,
+    )
+    return config
+
+
+def stored_origin(folder: pathlib.Path) -> str:
+    """Returns where the lists stored in `folder` come from."""
+    return str(read_json(folder / "list.json").get("origin", DRAWN))
 
 
 def load_lists(folder: pathlib.Path, catalogue: Catalogue, config: ListConfig) -> EpisodeLists:

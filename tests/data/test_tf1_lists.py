@@ -1,34 +1,25 @@
 """The original's lists, against `tests/golden/episodes_a`, recorded from it."""
 
 import dataclasses
-import json
-import pathlib
 
 import numpy as np
 import pytest
 
 from lst_tf2.config import EpisodeConfig, ListConfig
-from lst_tf2.data import arrangement, tf1_lists
-from lst_tf2.data.layout import Catalogue, ClassImages
+from lst_tf2.data import tf1_lists
 from lst_tf2.data.lists import ARRAY_NAMES, load_lists, save_lists
 from lst_tf2.errors import InputError, MissingInputError
-
-GOLDEN = pathlib.Path(__file__).parents[1] / "golden" / "episodes_a"
-# The recorded tree: first class number, classes, labeled and unlabeled images a class.
-SPLITS = {"train": (0, 8, 24, 12), "val": (100, 7, 12, 12), "test": (200, 13, 12, 100)}
-QUERIES = {"train": 15, "val": 1, "test": 1}
-UNLABELED = "unlabeled_samples_for_test/test_1_un_filenames.npy"
-DISTRACTORS = "unlabeled_samples_for_test/distracting_file/test_2_dis_filenames.npy"
-
-
-def tree_catalogue(split):
-    base, num_classes, num_labeled, num_unlabeled = SPLITS[split]
-    classes = []
-    for name in [f"n{base + c:08d}" for c in range(num_classes)]:
-        labeled = tuple(f"{name}_l_{i:04d}.jpg" for i in range(num_labeled))
-        unlabeled = tuple(f"{name}_u_{i:04d}.jpg" for i in range(num_unlabeled))
-        classes.append(ClassImages(name, labeled, unlabeled))
-    return Catalogue(pathlib.Path("letters"), split, tuple(classes))
+from tests.data.recorded_lists import (
+    DISTRACTORS,
+    QUERIES,
+    UNLABELED,
+    alter,
+    assert_evaluated_as_recorded,
+    assert_trained_as_recorded,
+    tree_catalogue,
+    write_python2_list,
+    write_recorded_lists,
+)
 
 
 def list_config(split, count=10, distractors=0, unlabeled=None, **changes):
@@ -44,57 +35,16 @@ def read(folder, split="test", **settings):
 
 @pytest.fixture(name="folder")
 def fixture_folder(tmp_path):
-    with np.load(GOLDEN / "lists.npz") as lists:
-        for key in lists.files:
-            (tmp_path / key).parent.mkdir(parents=True, exist_ok=True)
-            np.save(tmp_path / key, lists[key], allow_pickle=False)
-    return tmp_path / "mini_1shot_5way"
+    return write_recorded_lists(tmp_path)
 
 
-@pytest.fixture(scope="module", name="orders")
-def fixture_orders():
-    return json.loads((GOLDEN / "orders.json").read_text())["python2_random"]
+@pytest.mark.parametrize(("split", "distractors"), [("test", 0), ("test", 3), ("val", 0)])
+def test_evaluation_episodes_are_fed_as_recorded(folder, split, distractors):
+    assert_evaluated_as_recorded(read(folder, split, distractors=distractors))
 
 
-def file_ends(paths):
-    """Keeps `<pool>_<split>/<class>/<file>`: the folders above differ on purpose."""
-    return ["/".join(path.split("/")[-3:]) for path in paths]
-
-
-def alter(path, change):
-    np.save(path, change(np.load(path)), allow_pickle=False)
-
-
-@pytest.mark.parametrize(
-    ("prefix", "tasks", "distractors"),
-    [("test_task", 3, 0), ("test_with_distractors_task", 2, 3), ("val_task", 2, 0)],
-)
-def test_evaluation_episodes_are_fed_as_recorded(folder, orders, prefix, tasks, distractors):
-    split = prefix.split("_")[0]
-    lists = read(folder, split, distractors=distractors)
-    arrange = getattr(
-        arrangement, "arrange_as_paper" if split == "test" else "arrange_for_training"
-    )
-    recorded = [orders[key] for key in orders if key.startswith(prefix)]
-    assert len(recorded) == tasks
-    for task, fed in enumerate(recorded):
-        files = arrangement.episode_files(lists, task, arrange)
-        assert file_ends(files.unlabeled_paths) == file_ends(fed["inputc"][0])
-        assert file_ends(files.distractor_paths) == file_ends(fed.get("inputd", [[]])[0])
-        assert sorted(file_ends(files.support_paths)) == sorted(file_ends(fed["inputa"][0]))
-        assert sorted(file_ends(files.query_paths)) == sorted(file_ends(fed["inputb"][0]))
-
-
-def test_training_episodes_are_fed_as_recorded(folder, orders):
-    lists = read(folder, "train")
-    for task in range(4):  # Two iterations of two episodes each.
-        fed, b = orders[f"train_iter{task // 2}"], task % 2
-        files = arrangement.episode_files(lists, task, arrangement.arrange_for_training)
-        assert file_ends(files.unlabeled_paths) == file_ends(fed["inputc"][b])
-        support = dict(zip(file_ends(files.support_paths), files.support_labels, strict=True))
-        query = dict(zip(file_ends(files.query_paths), files.query_labels, strict=True))
-        assert support == dict(zip(file_ends(fed["inputa"][b]), fed["labela"][b], strict=True))
-        assert query == dict(zip(file_ends(fed["inputb"][b]), fed["labelb"][b], strict=True))
+def test_training_episodes_are_fed_as_recorded(folder):
+    assert_trained_as_recorded(read(folder, "train"))
 
 
 @pytest.mark.parametrize(
@@ -118,11 +68,8 @@ def test_foreign_roots_give_the_same_lists(folder, foreign):
 
 
 def test_list_of_python2_is_read_without_a_warning(folder, recwarn):
-    expected, path = read(folder), folder / "test_filenames.npy"
-    names = np.load(path).astype("S80")
-    shape = f"({len(names)}L,)"  # Python 2 ends long integers in L.
-    header = f"{{'descr': '|S80', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
-    path.write_bytes(b"\x93NUMPY\x01\x00" + b"\x76\x00" + header.encode() + names.tobytes())
+    expected = read(folder)
+    write_python2_list(folder / "test_filenames.npy")
     np.testing.assert_array_equal(read(folder).labeled, expected.labeled)
     assert not recwarn.list
 
