@@ -12,6 +12,8 @@ from lst_tf2.errors import InputError
 PROTOCOLS = ("paper", "standard")
 ACTIVATIONS = ("leaky_relu", "relu", "None")
 NORMS = ("batch_norm", "layer_norm", "None")
+PRECISIONS = ("float32", "bfloat16", "float16")
+BN_STATS = ("batch", "calibrated")
 SPLITS = ("train", "val", "test")
 # What the ablation of the paper takes away: `none`, and a classifier that is not meta-learned.
 SELECTIONS = ("hard", "none")
@@ -34,14 +36,22 @@ def check_at_least(bound: float, remedy: str, **values: float) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
-    """Describes the backbone; `image_size` in pixels."""
+    """Describes the backbone; `image_size` in pixels.
+
+    `precision` is that of its convolutions and of what passes between them; weights,
+    statistics and everything after the backbone are float32. With `recompute` the backward
+    pass computes each block anew in place of keeping its inside.
+    """
 
     filters: tuple[int, ...] = (64, 128, 256, 512)
     image_size: int = 84
     activation: str = "leaky_relu"
     norm: str = "batch_norm"
+    precision: str = "float32"
+    recompute: bool = False
 
     def __post_init__(self):
+        check_choice("precision", self.precision, PRECISIONS)
         check(
             len(self.filters) > 0 and all(width > 0 for width in self.filters),
             "positive filter counts, one for each block",
@@ -278,6 +288,7 @@ class MetaTrainConfig:
     num_val_episodes: int = 10
     seed: int = 0
     finetune_path: str = ""
+    jit_compile: bool = False
 
     def __post_init__(self):
         check_at_least(1, "raise --meta_batch_size", meta_batch_size=self.meta_batch_size)
@@ -290,7 +301,8 @@ class MetaTestConfig:
 
     With `test_iter` "0" of the learner at `finetune_path`, where that is set, else of the
     pre-trained backbone, either with what is missing drawn anew. A `plain` initial classifier
-    is drawn anew in any case.
+    is drawn anew in any case. `bn_stats` says what the backbone normalizes by: the batch at
+    hand, or statistics of base-class images.
     """
 
     run_folder: str
@@ -302,8 +314,17 @@ class MetaTestConfig:
     protocol: str = "paper"
     finetune_path: str = ""
     initial_classifier: str = "meta"
+    bn_stats: str = "batch"
+    jit_compile: bool = False
 
     def __post_init__(self):
+        check_choice("bn_stats", self.bn_stats, BN_STATS)
+        check(
+            self.bn_stats == "batch" or self.model.norm == "batch_norm",
+            "norm=batch_norm, whose statistics are to be calibrated",
+            f"norm={self.model.norm}",
+            "pass --bn_stats=batch",
+        )
         check_choice("initial_classifier", self.initial_classifier, INITIAL_CLASSIFIERS)
         check_choice("protocol", self.protocol, PROTOCOLS)
         available, wanted = (

@@ -26,6 +26,10 @@ COMMON_FLAGS = [
     ("filters", ["64", "128", "256", "512"], "Channels of the backbone's blocks."),
     ("activation", "leaky_relu", "Activation: leaky_relu, relu or None."),
     ("norm", "batch_norm", "Normalization: batch_norm (of the batch at hand), layer_norm or None."),
+    ("precision", "float32", "Precision of the backbone's convolutions: float32, bfloat16 (faster "
+     "on processors with AVX512_BF16 or AMX and on GPUs) or float16 (GPUs)."),
+    ("recompute", False, "Compute blocks anew in the backward pass: less memory, more time."),
+    ("jit_compile", False, "Compile the step with XLA; for GPUs, slower on CPUs."),
     ("base_lr", 0.01, "Step size of the gradient descent inside an episode."),
     ("pretrain_class_num", 64, "Number of base classes: miniImagenet 64, tieredImagenet 351."),
     ("pretrain_w_path", "pretrain_weights/", "Folder of pre-trained weights, <dataset>/ inside; "
@@ -92,6 +96,9 @@ TEST_FLAGS = [
     ("hard_selection", 20, "Images per class that a stage keeps."),
     ("selection", "hard", "Images that a stage keeps of these: `hard`, the most confident ones of "
      "each class, or `none`, all."),
+    ("bn_stats", "auto", "What batch norm goes by: `batch`, the batch at hand as in the paper; "
+     "`calibrated`, statistics of base-class images, so that each image is embedded once, many "
+     "times faster; `auto`: `batch` with protocol=paper, else `calibrated`."),
     ("initial_classifier", "meta", "Where each stage starts: `meta`, the meta-learned classifier, "
      "or `plain`, one drawn from the seed."),
     ("re_train_epoch_num", 10, "Steps on support and kept images in a stage; 0: none."),

@@ -104,6 +104,7 @@ def _meta_train_config(values: flags.FlagValues) -> config.MetaTrainConfig:
         num_val_episodes=values.val_episode_num,
         seed=values.seed,
         finetune_path=_finetune_path(values),
+        jit_compile=values.jit_compile,
     )
 
 
@@ -147,6 +148,8 @@ def test_config(values: flags.FlagValues) -> config.MetaTestConfig:
         protocol=values.protocol,
         finetune_path=_finetune_path(values),
         initial_classifier=values.initial_classifier,
+        bn_stats=_bn_stats(values),
+        jit_compile=values.jit_compile,
     )
 
 
@@ -177,7 +180,14 @@ def _model_config(values: flags.FlagValues) -> config.ModelConfig:
     is_numeric = all(text.strip().isdecimal() for text in values.filters)
     check(is_numeric, "--filters to be whole numbers", values.filters, "pass e.g. 64,128,256,512")
     filters = tuple(int(text) for text in values.filters)
-    return config.ModelConfig(filters, values.img_size, values.activation, values.norm)
+    return config.ModelConfig(
+        filters,
+        values.img_size,
+        values.activation,
+        values.norm,
+        values.precision,
+        values.recompute,
+    )
 
 
 def _data_folder(values: flags.FlagValues) -> str:
@@ -203,6 +213,15 @@ def _finetune_path(values: flags.FlagValues) -> str:
         "pass both, or leave --finetune_w_path out",
     )
     return finetune_path(values)
+
+
+def _bn_stats(values: flags.FlagValues) -> str:
+    """Returns what batch norm goes by; without batch norm there is nothing to calibrate."""
+    check_choice("bn_stats", values.bn_stats, ("auto", *config.BN_STATS))
+    if values.bn_stats != "auto":
+        return values.bn_stats
+    is_paper = values.protocol == "paper" or values.norm != "batch_norm"
+    return "batch" if is_paper else "calibrated"
 
 
 def _plain_name(flag: str, name: str) -> str:

@@ -27,13 +27,16 @@ class Progress:
     def __exit__(self, *_) -> None:
         self.bar.close()
 
-    def advance(self, **figures: float) -> None:
-        """Counts one step and shows `figures` beside it."""
-        self.done += 1
+    def advance(self, count: int = 1, /, **figures: float) -> None:
+        """Counts `count` steps and shows `figures` beside them."""
+        before = self.done
+        self.done += count
         texts = {name: f"{value:.4g}" for name, value in figures.items()}
         self.bar.set_postfix(texts, refresh=False)
-        self.bar.update()
-        is_due = self.done % self.print_every == 0 or self.done == self.total
+        self.bar.update(count)
+        is_due = (
+            self.done // self.print_every > before // self.print_every or self.done == self.total
+        )
         if self.bar.disable and is_due:
             print(self._line(texts), file=sys.stderr, flush=True)
 

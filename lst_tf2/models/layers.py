@@ -1,5 +1,7 @@
 """Layers of the backbone and of the soft weighting network."""
 
+from typing import NamedTuple
+
 import keras
 import tensorflow as tf
 
@@ -54,6 +56,13 @@ def build_norm(norm: str) -> keras.layers.Layer:
     return ExampleNorm() if norm == "layer_norm" else keras.layers.Identity()
 
 
+class ChannelStats(NamedTuple):
+    """Holds statistics of a convolution's output, float32, one value a channel."""
+
+    mean: tf.Tensor  # [C]
+    variance: tf.Tensor  # [C], biased
+
+
 class ScaleShiftConv(keras.layers.Layer):
     """Convolves 3x3 with `kernel * scale` and adds `shift` (arXiv:1812.02391).
 
@@ -62,8 +71,10 @@ class ScaleShiftConv(keras.layers.Layer):
     with `shift` as its bias.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, **kwargs):
+    def __init__(self, in_channels: int, out_channels: int, *, is_centred: bool, **kwargs):
+        """Makes a convolution; `is_centred` where a norm takes the mean out after it."""
         super().__init__(**kwargs)
+        self.is_centred = is_centred
         self.kernel = self.add_weight(
             name="kernel",
             shape=(3, 3, in_channels, out_channels),
@@ -81,7 +92,28 @@ class ScaleShiftConv(keras.layers.Layer):
         )
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """Returns `[B, H, W, out_channels]` for `inputs` `[B, H, W, in_channels]`."""
-        kernel = tf.convert_to_tensor(self.kernel) * tf.convert_to_tensor(self.scale)
-        outputs = tf.nn.conv2d(inputs, kernel, strides=1, padding="SAME")
-        return tf.nn.bias_add(outputs, tf.convert_to_tensor(self.shift))
+        """Returns `[B, H, W, out_channels]` for `inputs` `[B, H, W, in_channels]`.
+
+        Computes in the type of `inputs`.
+        """
+        outputs = convolve(inputs, self._scaled_kernel())
+        # A mean taken out afterwards takes the shift with it: two passes over memory for
+        # rounding noise.
+        if self.is_centred:
+            return outputs
+        return tf.nn.bias_add(outputs, tf.cast(tf.convert_to_tensor(self.shift), inputs.dtype))
+
+    def normalized(self, inputs: tf.Tensor, stats: ChannelStats) -> tf.Tensor:
+        """Returns the same, normalized by fixed statistics, as one convolution with a bias."""
+        factor = tf.math.rsqrt(stats.variance + BATCH_NORM_EPSILON)
+        outputs = convolve(inputs, self._scaled_kernel() * factor)
+        return tf.nn.bias_add(outputs, tf.cast(-stats.mean * factor, inputs.dtype))
+
+    def _scaled_kernel(self) -> tf.Tensor:
+        return tf.convert_to_tensor(self.kernel) * tf.convert_to_tensor(self.scale)
+
+
+def convolve(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """Returns the convolution, SAME and with stride 1, in the type of `inputs`."""
+    kernel = tf.cast(tf.convert_to_tensor(kernel), inputs.dtype)
+    return tf.nn.conv2d(inputs, kernel, strides=1, padding="SAME")

@@ -1,10 +1,14 @@
 """ResNet-12 with scaling and shifting, the backbone of arXiv:1906.00562."""
 
+from collections.abc import Sequence
+
 import keras
 import tensorflow as tf
 
 from lst_tf2.config import ModelConfig
-from lst_tf2.models.layers import ScaleShiftConv, activate, build_norm
+from lst_tf2.models.layers import ChannelStats, ScaleShiftConv, activate, build_norm, convolve
+
+CONVS_PER_BLOCK = 3
 
 
 class ResidualBlock(keras.layers.Layer):
@@ -15,9 +19,12 @@ class ResidualBlock(keras.layers.Layer):
         self.activation = config.activation
         self.convs = [
             ScaleShiftConv(
-                in_channels if i == 0 else out_channels, out_channels, name=f"conv{i + 1}"
+                in_channels if i == 0 else out_channels,
+                out_channels,
+                is_centred=config.norm == "batch_norm",
+                name=f"conv{i + 1}",
             )
-            for i in range(3)
+            for i in range(CONVS_PER_BLOCK)
         ]
         self.norm = build_norm(config.norm)
         self.shortcut = self.add_weight(
@@ -32,9 +39,28 @@ class ResidualBlock(keras.layers.Layer):
         outputs = inputs
         for conv in self.convs:
             outputs = activate(self.norm(conv(outputs)), self.activation)
-        shortcut = tf.convert_to_tensor(self.shortcut)
+        return self._join(inputs, outputs)
+
+    def normalized(self, inputs: tf.Tensor, stats: Sequence[ChannelStats]) -> tf.Tensor:
+        """Returns the same with fixed statistics in place of those of the batch."""
+        outputs = inputs
+        for conv, conv_stats in zip(self.convs, stats, strict=True):
+            outputs = activate(conv.normalized(outputs, conv_stats), self.activation)
+        return self._join(inputs, outputs)
+
+    def observed(self, inputs: tf.Tensor) -> tuple[tf.Tensor, list[ChannelStats]]:
+        """Returns what `call` does, and the statistics of the batch that it normalized by."""
+        outputs, stats = inputs, []
+        for conv in self.convs:
+            outputs = conv(outputs)
+            moments = tf.nn.moments(tf.cast(outputs, tf.float32), axes=[0, 1, 2])
+            stats.append(ChannelStats(*moments))
+            outputs = activate(self.norm(outputs), self.activation)
+        return self._join(inputs, outputs), stats
+
+    def _join(self, inputs: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
         # The sum passes on as it is: no norm on the shortcut, no activation after it.
-        outputs += tf.nn.conv2d(inputs, shortcut, strides=1, padding="SAME")
+        outputs += convolve(inputs, self.shortcut)
         return tf.nn.max_pool2d(outputs, ksize=2, strides=2, padding="VALID")
 
 
@@ -44,6 +70,7 @@ class ResNet12(keras.Model):
     def __init__(self, config: ModelConfig, **kwargs):
         super().__init__(**kwargs)
         channels = (3, *config.filters)
+        self.precision, self.recompute = config.precision, config.recompute
         self.blocks = [
             ResidualBlock(channels[i], channels[i + 1], config, name=f"block{i + 1}")
             for i in range(len(config.filters))
@@ -92,11 +119,30 @@ class ResNet12(keras.Model):
         Returns:
             `[B, H / 16, W / 16, D]` float32 for four blocks.
         """
-        outputs = images
+        outputs = tf.cast(images, self.precision)
         for index, block in enumerate(self.blocks):
-            outputs = block(outputs)
+            outputs = (tf.recompute_grad(block) if self.recompute else block)(outputs)
             if keep_probability < 1:
                 outputs = tf.nn.experimental.stateless_dropout(
                     outputs, rate=1 - keep_probability, seed=tf.stack([seed[0], seed[1] + index])
                 )
-        return outputs
+        return tf.cast(outputs, tf.float32)
+
+    def normalized(self, images: tf.Tensor, stats: Sequence[ChannelStats]) -> tf.Tensor:
+        """Returns the feature maps with fixed statistics, one for each of `convs`.
+
+        An image's map does not depend on its batch then.
+        """
+        outputs = tf.cast(images, self.precision)
+        for index, block in enumerate(self.blocks):
+            start = index * CONVS_PER_BLOCK
+            outputs = block.normalized(outputs, stats[start : start + CONVS_PER_BLOCK])
+        return tf.cast(outputs, tf.float32)
+
+    def observed(self, images: tf.Tensor) -> list[ChannelStats]:
+        """Returns the statistics of a batch for each of `convs`."""
+        outputs, stats = tf.cast(images, self.precision), []
+        for block in self.blocks:
+            outputs, block_stats = block.observed(outputs)
+            stats += block_stats
+        return stats

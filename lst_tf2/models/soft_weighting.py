@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from lst_tf2.config import ModelConfig
-from lst_tf2.models.layers import LEAKY_SLOPE, activate, build_norm
+from lst_tf2.models.layers import LEAKY_SLOPE, activate, build_norm, convolve
 
 HIDDEN_CHANNELS = 64
 HIDDEN_UNITS = 8
@@ -66,7 +66,7 @@ class SoftWeightingNetwork(keras.Model):
         hidden = activate(self.norm(self._join(prototypes, unlabeled_maps)), self.activation)
         way, count, height, width, channels = hidden.shape
         pairs = tf.reshape(hidden, [-1, height, width, channels])
-        fit = _convolve(pairs, self.conv2_kernel) + tf.convert_to_tensor(self.conv2_bias)
+        fit = convolve(pairs, self.conv2_kernel) + tf.convert_to_tensor(self.conv2_bias)
         fit = tf.reshape(fit, [way, count, height, width, 1])
         fit = activate(self.norm(fit), self.activation)
         fit = tf.reshape(fit, [way * count, height * width])
@@ -82,13 +82,9 @@ class SoftWeightingNetwork(keras.Model):
         """
         kernel = tf.convert_to_tensor(self.conv1_kernel)
         unlabeled_kernel, prototype_kernel = tf.split(kernel, 2, axis=2)
-        joined = _convolve(unlabeled_maps, unlabeled_kernel)[tf.newaxis]
-        joined += _convolve(prototypes, prototype_kernel)[:, tf.newaxis]
+        joined = convolve(unlabeled_maps, unlabeled_kernel)[tf.newaxis]
+        joined += convolve(prototypes, prototype_kernel)[:, tf.newaxis]
         return joined + tf.convert_to_tensor(self.conv1_bias)
-
-
-def _convolve(inputs: tf.Tensor, kernel) -> tf.Tensor:
-    return tf.nn.conv2d(inputs, tf.convert_to_tensor(kernel), strides=1, padding="SAME")
 
 
 def _dense(inputs: tf.Tensor, kernel, bias) -> tf.Tensor:

@@ -10,6 +10,7 @@ from lst_tf2.adaptation.pseudo_labels import class_prototypes
 from lst_tf2.config import AdaptationConfig, OptimizerConfig
 from lst_tf2.models.learner import Learner
 from lst_tf2.structures import Episode, Examples, Features
+from lst_tf2.training.gradients import LossScale, gradients_of
 from lst_tf2.training.optimizers import build_optimizer
 from lst_tf2.weights.checkpoints import optimizer_variables
 
@@ -82,13 +83,16 @@ class MetaTrainer:
         adaptation: AdaptationConfig,
         optimizer: OptimizerConfig,
         swn_optimizer: OptimizerConfig,
+        *,
+        jit_compile: bool = False,
     ):
         self.learner = learner
         self.adaptation = adaptation
+        self.loss_scale = LossScale() if learner.backbone.precision == "float16" else None
         self.meta_optimizer = build_optimizer(optimizer, learner.meta_variables)
         self.swn_optimizer = build_optimizer(swn_optimizer, learner.swn_variables)
-        self.train_step = tf.function(self._train_step)
-        self.validate_step = tf.function(self._validate_step)
+        self.train_step = tf.function(self._train_step, jit_compile=jit_compile)
+        self.validate_step = tf.function(self._validate_step, jit_compile=jit_compile)
 
     def named_variables(self) -> dict:
         """Returns the state of the run by names: all weights and both optimizers."""
@@ -96,6 +100,7 @@ class MetaTrainer:
             self.learner.named_variables()
             | optimizer_variables("meta_optimizer", self.meta_optimizer)
             | optimizer_variables("swn_optimizer", self.swn_optimizer)
+            | (self.loss_scale.named_variables() if self.loss_scale else {})
         )
 
     def gradients(self, meta_batch: Episode) -> tuple[dict, list, list]:
@@ -122,27 +127,35 @@ class MetaTrainer:
         context = observe(self.learner, episode, self.adaptation)
         with tf.GradientTape(persistent=True) as tape:
             results, _ = query(self.learner, episode, context, self.adaptation)
-        meta_gradients = tape.gradient(results.finetune_query_loss, self.learner.meta_variables)
-        swn_variables = self.learner.swn_variables
-        if self.adaptation.weighting == "none" or self.adaptation.retrain_steps == 0:
-            # The network has no part in the loss.
-            swn_gradients = [tf.zeros(variable.shape) for variable in swn_variables]
-        else:
-            swn_gradients = tape.gradient(results.retrain_query_loss, swn_variables)
+        scale = self.loss_scale.scale if self.loss_scale else None
+        meta_gradients = gradients_of(
+            tape, results.finetune_query_loss, self.learner.meta_variables, scale
+        )
+        # Nothing of this loss goes through the backbone.
+        swn_gradients = gradients_of(tape, results.retrain_query_loss, self.learner.swn_variables)
         return summarize(results, context, episode), meta_gradients, swn_gradients
 
     def _train_step(self, meta_batch: Episode) -> dict[str, tf.Tensor]:
         scalars, meta_gradients, swn_gradients = self.gradients(meta_batch)
-        self.meta_optimizer.apply_gradients(
-            zip(meta_gradients, self.learner.meta_variables, strict=True)
-        )
-        self.swn_optimizer.apply_gradients(
-            zip(swn_gradients, self.learner.swn_variables, strict=True)
-        )
-        return scalars | {
+        norms = {
             "meta_gradient_norm": tf.linalg.global_norm(meta_gradients),
             "swn_gradient_norm": tf.linalg.global_norm(swn_gradients),
         }
+        if not self.loss_scale:
+            self._apply(meta_gradients, swn_gradients)
+            return scalars | norms
+        is_finite = self.loss_scale.apply_if_finite(
+            [*meta_gradients, *swn_gradients], lambda: self._apply(meta_gradients, swn_gradients)
+        )
+        norms = {name: tf.where(is_finite, norm, 0.0) for name, norm in norms.items()}
+        return scalars | norms | {"loss_scale": self.loss_scale.scale.read_value()}
+
+    def _apply(self, meta_gradients: list, swn_gradients: list) -> None:
+        learner = self.learner
+        self.meta_optimizer.apply_gradients(
+            zip(meta_gradients, learner.meta_variables, strict=True)
+        )
+        self.swn_optimizer.apply_gradients(zip(swn_gradients, learner.swn_variables, strict=True))
 
     def _validate_step(self, episode: Episode) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         context = observe(self.learner, episode, self.adaptation)

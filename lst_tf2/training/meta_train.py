@@ -48,7 +48,13 @@ def build_trainer(config: MetaTrainConfig) -> MetaTrainer:
     keras.utils.set_random_seed(config.seed)  # Initial weights alone draw from it.
     learner = Learner(config.model, config.train_list.episode.way)
     restore_start(learner, config.model, config.pretrained_path, config.finetune_path)
-    return MetaTrainer(learner, config.adaptation, config.optimizer, config.swn_optimizer)
+    return MetaTrainer(
+        learner,
+        config.adaptation,
+        config.optimizer,
+        config.swn_optimizer,
+        jit_compile=config.jit_compile,
+    )
 
 
 class MetaTraining:

@@ -8,6 +8,7 @@ from lst_tf2.data.layout import scan_split
 from lst_tf2.data.pipeline import ImageBatch, stream_image_batches
 from lst_tf2.models.learner import PretrainModel
 from lst_tf2.progress import Progress
+from lst_tf2.training.gradients import LossScale, gradients_of
 from lst_tf2.training.loop import Every, run_steps
 from lst_tf2.training.optimizers import build_optimizer, rate_of
 from lst_tf2.training.summaries import Summaries
@@ -23,11 +24,14 @@ class Pretrainer:
         self.config = config
         self.model = PretrainModel(config.model, config.num_classes)
         self.optimizer = build_optimizer(config.optimizer, self.model.learned_variables)
+        self.loss_scale = LossScale() if config.model.precision == "float16" else None
         self.train_step = tf.function(self._train_step)
 
     def named_variables(self) -> dict:
         """Returns the state of the run by names."""
-        return self.model.named_variables() | optimizer_variables("optimizer", self.optimizer)
+        scale = self.loss_scale.named_variables() if self.loss_scale else {}
+        state = optimizer_variables("optimizer", self.optimizer)
+        return self.model.named_variables() | state | scale
 
     def _train_step(self, step: tf.Tensor, batch: ImageBatch) -> dict[str, tf.Tensor]:
         # Blocks add their number to the second half, hence the distance.
@@ -40,13 +44,22 @@ class Pretrainer:
                 tf.nn.sparse_softmax_cross_entropy_with_logits(batch.labels, logits)
             )
         variables = self.model.learned_variables
-        gradients = tape.gradient(loss, variables)
-        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        scale = self.loss_scale.scale if self.loss_scale else None
+        gradients = gradients_of(tape, loss, variables, scale)
+
+        def apply() -> None:
+            self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+
+        norm = tf.linalg.global_norm(gradients)
+        if self.loss_scale:
+            norm = tf.where(self.loss_scale.apply_if_finite(gradients, apply), norm, 0.0)
+        else:
+            apply()
         hits = tf.argmax(logits, axis=-1, output_type=tf.int32) == batch.labels
         return {
             "loss": loss,
             "accuracy": tf.reduce_mean(tf.cast(hits, tf.float32)),
-            "gradient_norm": tf.linalg.global_norm(gradients),
+            "gradient_norm": norm,
         }
 
 

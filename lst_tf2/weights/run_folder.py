@@ -10,7 +10,9 @@ from lst_tf2.errors import InputError, MissingInputError
 from lst_tf2.files import read_json, write_json
 
 # A run may be prolonged, watched more closely or moved without becoming another run.
-FREE_SETTINGS = ("loop", "run_folder")
+FREE_SETTINGS = ("loop", "run_folder", "jit_compile")
+# Parts of the model's settings that say how to compute, not what the weights mean.
+COMPUTE_SETTINGS = ("precision", "recompute")
 
 
 def flatten(settings: dict, prefix: str = "") -> dict[str, Any]:
@@ -110,7 +112,8 @@ def check_model(path: pathlib.Path, model: ModelConfig) -> None:
     check(
         isinstance(stored, dict), f"a model in {path / 'config.json'}", stored, "restore the file"
     )
-    if differences := list_differences(stored, dataclasses.asdict(model)):
+    wanted = {k: v for k, v in dataclasses.asdict(model).items() if k not in COMPUTE_SETTINGS}
+    if differences := list_differences(stored, wanted):
         raise InputError(
             f"Expected the model of the run in {path}, received another: {'; '.join(differences)}; "
             "pass the same --filters, --img_size, --activation and --norm."
