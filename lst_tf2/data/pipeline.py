@@ -103,6 +103,22 @@ def stream_image_batches(
     return _name_broken_images(dataset, lambda n: map(str, files_of(steps[n]).images), image_size)
 
 
+def stream_images(paths: Sequence[str], batch_size: int, image_size: int) -> Iterator[np.ndarray]:
+    """Returns the images at `paths` in order, `[B, H, W, 3]` uint8; the last batch may be smaller.
+
+    Raises:
+        InputError: If an image is missing, broken, or of another size or mode.
+    """
+    batches = [paths[i : i + batch_size] for i in range(0, len(paths), batch_size)]
+    dataset = tf.data.Dataset.from_tensor_slices(tf.ragged.constant(batches))
+    dataset = dataset.map(
+        lambda batch: decode_images(batch, image_size),
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
+    ).prefetch(tf.data.AUTOTUNE)
+    return _name_broken_images(dataset, lambda n: batches[n], image_size)
+
+
 def shuffled_rows(count: int, places: range, seed: int) -> np.ndarray:
     """Returns the rows at `places` of an endless stream of shuffles of `range(count)`."""
     epochs = range(places.start // count, (places.stop - 1) // count + 1)

@@ -65,6 +65,15 @@ def plan_test_windows(
     ]
 
 
+class EpisodeFeatures(NamedTuple):
+    """Holds what the backbone makes of an episode."""
+
+    support: SupportSet
+    query: Examples
+    windows: list[Features]
+    window_labels: list[tf.Tensor]  # [rows] int32 each, -1 for distractors
+
+
 def embed_window(learner: Learner, episode: Episode, window: Window) -> Features:
     """Returns the features of a window: of its unlabeled images, then of its distractors."""
     batches = [episode.unlabeled_images[slice(*window.unlabeled)]]
@@ -74,11 +83,22 @@ def embed_window(learner: Learner, episode: Episode, window: Window) -> Features
     return Features(*(tf.concat(parts, axis=0) for parts in zip(*features, strict=True)))
 
 
-def true_labels(episode: Episode, window: Window) -> tf.Tensor:
+def true_labels(unlabeled_labels: tf.Tensor, window: Window) -> tf.Tensor:
     """Returns the labels of a window's rows, -1 for distractors."""
     start, stop = window.distractors
     return tf.concat(
-        [episode.unlabeled_labels[slice(*window.unlabeled)], tf.fill([stop - start], -1)], axis=0
+        [unlabeled_labels[slice(*window.unlabeled)], tf.fill([stop - start], -1)], axis=0
+    )
+
+
+def embed_episode(learner: Learner, episode: Episode, windows: list[Window]) -> EpisodeFeatures:
+    """Embeds support, query and each window as batches of their own."""
+    query_embeddings = learner.embed(episode.query_images).embeddings
+    return EpisodeFeatures(
+        support=SupportSet(learner.embed(episode.support_images), episode.support_labels),
+        query=Examples(query_embeddings, episode.query_labels),
+        windows=[embed_window(learner, episode, window) for window in windows],
+        window_labels=[true_labels(episode.unlabeled_labels, window) for window in windows],
     )
 
 
@@ -92,18 +112,18 @@ def pseudo_label_accuracy(pool: Pool, labels: tf.Tensor) -> tf.Tensor:
     Returns:
         A scalar in 0..1; NaN where only support rows were selected.
     """
-    is_unlabeled = pool.selection.rows < labels.shape[0]
-    rows = tf.boolean_mask(pool.selection.rows, is_unlabeled)
-    guesses = tf.boolean_mask(pool.selection.labels, is_unlabeled)
-    return tf.reduce_mean(tf.cast(tf.gather(labels, rows) == guesses, tf.float32))
+    rows = pool.selection.rows
+    counts = tf.cast(rows < labels.shape[0], tf.float32)
+    truth = tf.gather(labels, tf.minimum(rows, labels.shape[0] - 1))
+    hits = tf.cast(truth == pool.selection.labels, tf.float32)
+    return tf.reduce_sum(counts * hits) / tf.reduce_sum(counts)
 
 
-def run_episode(
-    learner: Learner, episode: Episode, windows: list[Window], config: SelfTrainingConfig
+def run_features(
+    learner: Learner, features: EpisodeFeatures, config: SelfTrainingConfig
 ) -> EpisodeResult:
-    """Self-trains on `episode` and beside it learns from the support set alone."""
-    support = SupportSet(learner.embed(episode.support_images), episode.support_labels)
-    query = Examples(learner.embed(episode.query_images).embeddings, episode.query_labels)
+    """Self-trains on an episode and beside it learns from the support set alone."""
+    support, query, windows, window_labels = features
     initial = learner.classifier.read()
     baseline = descent_path(
         initial,
@@ -111,9 +131,8 @@ def run_episode(
         lr=config.inner_lr,
         steps=config.inner_steps,
     )
-    features = [embed_window(learner, episode, window) for window in windows]
-    training = self_train(initial, support, features, learner.soft_weighting, config)
-    labels = [true_labels(episode, windows[i % len(windows)]) for i in range(config.num_stages)]
+    training = self_train(initial, support, windows, learner.soft_weighting, config)
+    labels = [window_labels[i % len(windows)] for i in range(config.num_stages)]
 
     def judge(path: Classifier) -> tf.Tensor:
         return accuracy(classify(path, query.embeddings), query.labels)
@@ -129,3 +148,10 @@ def run_episode(
             ]
         ),
     )
+
+
+def run_episode(
+    learner: Learner, episode: Episode, windows: list[Window], config: SelfTrainingConfig
+) -> EpisodeResult:
+    """Runs `run_features` on the images of an episode."""
+    return run_features(learner, embed_episode(learner, episode, windows), config)

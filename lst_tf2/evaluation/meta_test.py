@@ -1,6 +1,7 @@
 """Meta-test: recurrent self-training on many episodes of unseen classes."""
 
 import pathlib
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import keras
@@ -9,9 +10,10 @@ import tensorflow as tf
 
 from lst_tf2.config import MetaTestConfig
 from lst_tf2.data.arrangement import PROTOCOL_ARRANGEMENTS
-from lst_tf2.data.lists import open_lists
+from lst_tf2.data.lists import EpisodeLists, open_lists
 from lst_tf2.data.pipeline import stream_episodes
-from lst_tf2.evaluation.episode import EpisodeResult, plan_test_windows, run_episode
+from lst_tf2.evaluation.calibrated import run_calibrated
+from lst_tf2.evaluation.episode import EpisodeResult, Window, plan_test_windows, run_episode
 from lst_tf2.evaluation.statistics import summarize
 from lst_tf2.models.learner import Learner
 from lst_tf2.progress import Progress
@@ -37,22 +39,33 @@ def meta_test(config: MetaTestConfig) -> MetaTestResults:
     windows = plan_test_windows(config.test_list.episode, config.self_training, config.protocol)
     learner, test_step = restore_learner(config)
     lists = open_lists(config.test_list)
-
-    @tf.function
-    def run(episode: Episode) -> EpisodeResult:
-        return run_episode(learner, episode, windows, config.self_training)
-
-    episodes = stream_episodes(
-        lists, PROTOCOL_ARRANGEMENTS[config.protocol], range(len(lists)), config.model.image_size
-    )
+    stream = RUNS[config.bn_stats](config, learner, lists, windows)
     results = []
     with Progress("meta-test", len(lists), print_every=max(1, len(lists) // 20)) as progress:
-        for episode in episodes:
-            result = EpisodeResult(*(value.numpy() for value in run(episode)))
+        for result in stream:
             results.append(result)
             progress.advance(**running_figures(results))
     curves = {name: np.stack([getattr(r, name) for r in results]) for name in result._fields}
     return MetaTestResults(summarize(config, test_step, curves), curves)
+
+
+def run_by_batch(
+    config: MetaTestConfig, learner: Learner, lists: EpisodeLists, windows: list[Window]
+) -> Iterator[EpisodeResult]:
+    """Yields the result of every episode, in order, each set normalized by itself."""
+    arrange = PROTOCOL_ARRANGEMENTS[config.protocol]
+    episodes = stream_episodes(lists, arrange, range(len(lists)), config.model.image_size)
+
+    @tf.function(jit_compile=config.jit_compile)
+    def run(episode: Episode) -> EpisodeResult:
+        return run_episode(learner, episode, windows, config.self_training)
+
+    for episode in episodes:
+        yield EpisodeResult(*(value.numpy() for value in run(episode)))
+
+
+# By the values of `lst_tf2.config.BN_STATS`.
+RUNS = {"batch": run_by_batch, "calibrated": run_calibrated}
 
 
 def running_figures(results: list[EpisodeResult]) -> dict[str, float]:

@@ -17,7 +17,11 @@ PERCENT = 100.0
 NOTHING = {"mean": math.nan, "ci95": math.nan}
 # Meta-tests that differ in one of these do not stand side by side in a table.
 TABLE_KEYS = ("way", "shot", "queries_per_class", "episodes", "protocol", "seed", "test_iter")
-DEFAULTS = dataclasses.asdict(SelfTrainingConfig()) | {"initial_classifier": "meta"}
+DEFAULTS = dataclasses.asdict(SelfTrainingConfig()) | {
+    "initial_classifier": "meta",
+    "bn_stats": "batch",
+    "precision": "float32",
+}
 # What a name says of settings that are not at these defaults.
 VARIATIONS = {
     "inner_lr": "lr{}",
@@ -27,12 +31,15 @@ VARIATIONS = {
     "selection": "{}selection",
     "weighting": "{}weighting",
     "initial_classifier": "{}classifier",
+    "bn_stats": "{}",
+    "precision": "{}",
 }
 
 
 def variation(summary: dict) -> str:
     """Returns the words for settings of a meta-test that are not at their defaults."""
-    settings = summary["settings"] | summary["settings"]["self_training"]
+    settings = summary["settings"]
+    settings = settings | settings["self_training"] | settings.get("model", {})
     return "_".join(
         text.format(settings[name])
         for name, text in VARIATIONS.items()

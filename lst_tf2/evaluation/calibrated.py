@@ -1,0 +1,168 @@
+"""Meta-test on features that do not depend on the batch: every image is embedded once.
+
+The statistics of batch norm are estimated once over base-class images, and the episodes run
+from a table of features, many of them at a time.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from lst_tf2.adaptation.self_training import SupportSet
+from lst_tf2.config import MetaTestConfig
+from lst_tf2.data.arrangement import PROTOCOL_ARRANGEMENTS, EpisodeFiles, episode_files
+from lst_tf2.data.layout import scan_split
+from lst_tf2.data.lists import EpisodeLists
+from lst_tf2.data.pipeline import stream_image_batches, stream_images
+from lst_tf2.evaluation.episode import (
+    EpisodeFeatures,
+    EpisodeResult,
+    Window,
+    run_features,
+    true_labels,
+)
+from lst_tf2.models.calibration import calibrate
+from lst_tf2.models.layers import ChannelStats
+from lst_tf2.models.learner import Learner, scale_pixels
+from lst_tf2.progress import Progress
+from lst_tf2.structures import Examples, Features
+
+CALIBRATION_BATCHES = 16
+CALIBRATION_BATCH_SIZE = 128
+EMBEDDED_AT_ONCE = 64
+EPISODES_AT_ONCE = 10
+
+
+class FeatureTable:
+    """Holds the features of images by path; maps lie in a temporary file."""
+
+    def __init__(self, paths: list[str], map_shape: tuple[int, int, int]):
+        self.rows = {path: row for row, path in enumerate(paths)}
+        with tempfile.TemporaryFile() as file:  # The mapping keeps it until it goes itself.
+            self.maps = np.memmap(file, np.float32, "w+", shape=(len(paths), *map_shape))
+
+    def write(self, start: int, maps: np.ndarray) -> None:
+        """Sets the maps of the rows from `start` on."""
+        self.maps[start : start + len(maps)] = maps
+
+    def maps_of(self, paths: list[str]) -> np.ndarray:
+        """Returns maps `[len(paths), H, W, D]` float32."""
+        return self.maps[[self.rows[path] for path in paths]]
+
+
+class PackedEpisode(NamedTuple):
+    """Holds an episode's maps and labels as arrays; the embeddings are their means."""
+
+    support_maps: np.ndarray
+    support_labels: np.ndarray
+    query_maps: np.ndarray
+    query_labels: np.ndarray
+    unlabeled_maps: np.ndarray
+    unlabeled_labels: np.ndarray
+    distractor_maps: np.ndarray
+
+
+def estimate_statistics(config: MetaTestConfig, learner: Learner) -> list[ChannelStats]:
+    """Returns the statistics of base-class images for each convolution."""
+    catalogue = scan_split(config.test_list.data_folder, "train")
+    batches = stream_image_batches(
+        catalogue,
+        range(CALIBRATION_BATCHES),
+        CALIBRATION_BATCH_SIZE,
+        config.model.image_size,
+        config.test_list.seed,
+    )
+    with Progress("calibrating", CALIBRATION_BATCHES, print_every=CALIBRATION_BATCHES) as progress:
+
+        def images() -> Iterator[tf.Tensor]:
+            for batch in batches:
+                yield batch.images
+                progress.advance()
+
+        return calibrate(learner.backbone, images())
+
+
+def build_table(
+    learner: Learner, paths: list[str], stats: list[ChannelStats], config: MetaTestConfig
+) -> FeatureTable:
+    """Embeds every image of `paths` once."""
+    model = config.model
+    table = FeatureTable(paths, (model.map_side, model.map_side, model.embedding_width))
+
+    @tf.function(reduce_retracing=True)
+    def embed(images: tf.Tensor) -> tf.Tensor:
+        return learner.backbone.normalized(scale_pixels(images), stats)
+
+    with Progress("embedding", len(paths), print_every=max(1, len(paths) // 10)) as progress:
+        start = 0
+        for images in stream_images(paths, EMBEDDED_AT_ONCE, model.image_size):
+            maps = embed(images).numpy()
+            table.write(start, maps)
+            start += len(maps)
+            progress.advance(len(maps))
+    return table
+
+
+def pack(files: EpisodeFiles, table: FeatureTable) -> PackedEpisode:
+    """Returns the maps of an episode."""
+    return PackedEpisode(
+        *(
+            table.maps_of(field) if name.endswith("_paths") else field
+            for name, field in files._asdict().items()
+        )
+    )
+
+
+def unpack(packed: PackedEpisode, windows: list[Window]) -> EpisodeFeatures:
+    """Returns the features of an episode from its maps."""
+
+    def features(maps: tf.Tensor) -> Features:
+        return Features(maps, tf.reduce_mean(maps, axis=[1, 2]))
+
+    window_maps = [
+        tf.concat(
+            [
+                packed.unlabeled_maps[slice(*window.unlabeled)],
+                packed.distractor_maps[slice(*window.distractors)],
+            ],
+            axis=0,
+        )
+        for window in windows
+    ]
+    return EpisodeFeatures(
+        support=SupportSet(features(packed.support_maps), packed.support_labels),
+        query=Examples(features(packed.query_maps).embeddings, packed.query_labels),
+        windows=[features(maps) for maps in window_maps],
+        window_labels=[true_labels(packed.unlabeled_labels, window) for window in windows],
+    )
+
+
+def run_calibrated(
+    config: MetaTestConfig, learner: Learner, lists: EpisodeLists, windows: list[Window]
+) -> Iterator[EpisodeResult]:
+    """Embeds the images, then returns the results of the episodes as they come, in order."""
+    arrange = PROTOCOL_ARRANGEMENTS[config.protocol]
+    files = [episode_files(lists, index, arrange) for index in range(len(lists))]
+    paths = sorted(
+        {path for f in files for name, field in f._asdict().items() if name.endswith("_paths")
+         for path in field}
+    )  # fmt: skip
+    table = build_table(learner, paths, estimate_statistics(config, learner), config)
+
+    def run_one(packed: PackedEpisode) -> EpisodeResult:
+        return run_features(learner, unpack(packed, windows), config.self_training)
+
+    run = tf.function(lambda packed: tf.vectorized_map(run_one, packed), reduce_retracing=True)
+
+    def results() -> Iterator[EpisodeResult]:
+        for start in range(0, len(files), EPISODES_AT_ONCE):
+            packed = [pack(f, table) for f in files[start : start + EPISODES_AT_ONCE]]
+            batch = PackedEpisode(*(np.stack(field) for field in zip(*packed, strict=True)))
+            values = [value.numpy() for value in run(batch)]
+            for row in range(len(packed)):
+                yield EpisodeResult(*(value[row] for value in values))
+
+    return results()

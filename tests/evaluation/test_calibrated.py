@@ -1,0 +1,109 @@
+"""Meta-test from a table of features, each image embedded once."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from lst_tf2.config import (
+    EpisodeConfig,
+    ListConfig,
+    MetaTestConfig,
+    ModelConfig,
+    SelfTrainingConfig,
+)
+from lst_tf2.data.arrangement import PROTOCOL_ARRANGEMENTS, episode_files
+from lst_tf2.data.lists import open_lists
+from lst_tf2.data.pipeline import stream_images
+from lst_tf2.errors import InputError, MissingInputError
+from lst_tf2.evaluation import calibrated
+from lst_tf2.evaluation.episode import EpisodeResult, plan_test_windows, run_features
+from lst_tf2.models.learner import Learner, scale_pixels
+from tests.small_data import write_data_set
+
+MODEL = ModelConfig(filters=(4, 8), image_size=16)
+STAGES = SelfTrainingConfig(
+    num_stages=2,
+    retrain_steps=2,
+    steps_per_stage=4,
+    inner_steps=6,
+    selected_per_class=2,
+    unlabeled_per_stage=3,
+)
+
+
+@pytest.fixture(name="folder")
+def fixture_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(calibrated, "CALIBRATION_BATCHES", 2)
+    monkeypatch.setattr(calibrated, "CALIBRATION_BATCH_SIZE", 8)
+    monkeypatch.setattr(calibrated, "EPISODES_AT_ONCE", 2)
+    monkeypatch.setattr(calibrated, "EMBEDDED_AT_ONCE", 7)
+    return write_data_set(tmp_path / "letters")
+
+
+def config_of(folder, protocol="paper", **changes):
+    episode = EpisodeConfig(3, 1, 2, 4, num_distractor_classes=1)
+    lists = ListConfig(str(folder), "test", episode, 3)
+    settings = {"model": MODEL, "self_training": STAGES, "protocol": protocol} | changes
+    return MetaTestConfig("run", "pre", "1", lists, bn_stats="calibrated", **settings)
+
+
+@pytest.mark.parametrize("protocol", ["paper", "standard"])
+def test_episodes_together_equal_episodes_one_by_one(folder, protocol):
+    config = config_of(folder, protocol)
+    lists = open_lists(config.test_list)
+    windows = plan_test_windows(config.test_list.episode, STAGES, protocol)
+    learner = Learner(MODEL, way=3)
+    together = list(calibrated.run_calibrated(config, learner, lists, windows))
+    assert len(together) == 3
+    stats = calibrated.estimate_statistics(config, learner)
+    for index, result in enumerate(together):
+        files = episode_files(lists, index, PROTOCOL_ARRANGEMENTS[protocol])
+
+        def maps_of(paths):
+            if not paths:
+                return np.zeros((0, 4, 4, 8), np.float32)
+            (images,) = stream_images(paths, len(paths), 16)
+            return learner.backbone.normalized(scale_pixels(images), stats)
+
+        packed = calibrated.PackedEpisode(
+            *(
+                maps_of(field) if name.endswith("_paths") else tf.constant(field)
+                for name, field in files._asdict().items()
+            )
+        )
+        alone = run_features(learner, calibrated.unpack(packed, windows), STAGES)
+        for name, value in EpisodeResult._asdict(alone).items():
+            np.testing.assert_allclose(getattr(result, name), value, rtol=1e-5, err_msg=name)
+
+
+def test_every_image_is_embedded_once(folder, monkeypatch):
+    config = config_of(folder)
+    lists = open_lists(config.test_list)
+    seen = []
+    build = calibrated.build_table
+
+    def noting(learner, paths, stats, config):
+        seen.extend(paths)
+        return build(learner, paths, stats, config)
+
+    monkeypatch.setattr(calibrated, "build_table", noting)
+    windows = plan_test_windows(config.test_list.episode, STAGES, "paper")
+    list(calibrated.run_calibrated(config, Learner(MODEL, way=3), lists, windows))
+    used = {
+        path
+        for index in range(3)
+        for paths in (*lists.labeled_paths(index), *lists.unlabeled_paths(index))
+        for path in paths
+    }
+    assert len(seen) == len(set(seen))
+    assert used <= set(seen)
+
+
+def test_base_classes_and_batch_norm_are_needed(folder):
+    with pytest.raises(InputError, match=r"norm=batch_norm.*--bn_stats=batch"):
+        config_of(folder, model=ModelConfig((4, 8), 16, norm="None"))
+    config = config_of(folder)
+    lists = open_lists(config.test_list)
+    (folder / "labeled_train").rename(folder / "gone")
+    with pytest.raises(MissingInputError, match="labeled_train"):
+        calibrated.run_calibrated(config, Learner(MODEL, way=3), lists, [])
