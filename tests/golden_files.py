@@ -130,7 +130,14 @@ class Golden:
         """The recorded array: the float64 run where there is one."""
         key = f"f64/{name}"
         is_recorded = any(k == key or k.startswith(f"{key}|") for k in self.arrays.files)
-        kind, value = recipe.decode(self.arrays, key if is_recorded else name)
+        return self.recorded(key if is_recorded else name)
+
+    def noise(self, name):
+        """How far the original's own float32 run is from its float64 run."""
+        return np.abs(self.recorded(name) - self.truth(name))
+
+    def recorded(self, key):
+        kind, value = recipe.decode(self.arrays, key)
         return value if kind == "full" else value["sample"]
 
     def assert_close(self, actual, name, max_error):

@@ -118,7 +118,9 @@ def test_one_adam_update_matches(letter):
         gradient = golden.truth(f"grad/{name}")
         is_clear = np.abs(gradient) > 0.01 * np.abs(gradient).max()
         error = golden.sampled(variable, f"param/{name}") - golden.truth(f"param/{name}")
-        assert np.abs(error[is_clear]).max() < 0.01 * LEARNING_RATE, name
+        # A max-pool winner that rounding flips moves single weights, in the original too.
+        allowed = 0.01 * LEARNING_RATE + 2 * golden.noise(f"param/{name}")
+        assert (np.abs(error) < allowed)[is_clear].all(), name
         num_compared += is_clear.sum()
         num_values += is_clear.size
     assert num_compared > 0.8 * num_values
