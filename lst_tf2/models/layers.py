@@ -18,7 +18,14 @@ def activate(inputs: tf.Tensor, activation: str) -> tf.Tensor:
     return tf.nn.relu(inputs) if activation == "relu" else inputs
 
 
-class BatchStatsNorm(keras.layers.Layer):
+class UncastLayer(keras.layers.Layer):
+    """Computes in the type of its inputs; Keras would turn them into float32."""
+
+    def __init__(self, **kwargs):
+        super().__init__(autocast=False, **kwargs)
+
+
+class BatchStatsNorm(UncastLayer):
     """Normalizes each channel by the statistics of the batch at hand.
 
     There are no moving averages, no scale and no offset, in training and testing alike:
@@ -40,20 +47,22 @@ class BatchStatsNorm(keras.layers.Layer):
         return (inputs - mean) * tf.math.rsqrt(variance + BATCH_NORM_EPSILON)
 
 
-class ExampleNorm(keras.layers.Layer):
+class ExampleNorm(UncastLayer):
     """Normalizes each example by its own statistics; the original's `layer_norm`."""
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Returns `inputs` `[..., H, W, C]` with mean 0, variance 1 over H, W and C."""
-        mean, variance = tf.nn.moments(inputs, axes=[-3, -2, -1], keepdims=True)
-        return (inputs - mean) * tf.math.rsqrt(variance + LAYER_NORM_EPSILON)
+        exact = tf.cast(inputs, tf.float32)
+        mean, variance = tf.nn.moments(exact, axes=[-3, -2, -1], keepdims=True)
+        outputs = (exact - mean) * tf.math.rsqrt(variance + LAYER_NORM_EPSILON)
+        return tf.cast(outputs, inputs.dtype)
 
 
 def build_norm(norm: str) -> keras.layers.Layer:
     """Returns the layer for `norm`, one of `batch_norm`, `layer_norm`, `None`."""
     if norm == "batch_norm":
         return BatchStatsNorm()
-    return ExampleNorm() if norm == "layer_norm" else keras.layers.Identity()
+    return ExampleNorm() if norm == "layer_norm" else keras.layers.Identity(autocast=False)
 
 
 class ChannelStats(NamedTuple):
@@ -63,7 +72,7 @@ class ChannelStats(NamedTuple):
     variance: tf.Tensor  # [C], biased
 
 
-class ScaleShiftConv(keras.layers.Layer):
+class ScaleShiftConv(UncastLayer):
     """Convolves 3x3 with `kernel * scale` and adds `shift` (arXiv:1812.02391).
 
     `scale` holds one factor for each pair of input and output channel, broadcast over

@@ -6,12 +6,19 @@ import keras
 import tensorflow as tf
 
 from lst_tf2.config import ModelConfig
-from lst_tf2.models.layers import ChannelStats, ScaleShiftConv, activate, build_norm, convolve
+from lst_tf2.models.layers import (
+    ChannelStats,
+    ScaleShiftConv,
+    UncastLayer,
+    activate,
+    build_norm,
+    convolve,
+)
 
 CONVS_PER_BLOCK = 3
 
 
-class ResidualBlock(keras.layers.Layer):
+class ResidualBlock(UncastLayer):
     """Applies three convolutions beside a 1x1 shortcut, then halves the side."""
 
     def __init__(self, in_channels: int, out_channels: int, config: ModelConfig, **kwargs):

@@ -46,6 +46,15 @@ def test_low_precision_is_close_and_leaves_float32_outside(precision, bound):
     assert 1e-6 < difference < 0.5
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+def test_every_convolution_of_the_backbone_is_in_that_precision(precision):
+    learner = build_trainer(precision).learner
+    graph = tf.function(learner.embed).get_concrete_function(tf.zeros([3, 8, 8, 3])).graph
+    types = [op.outputs[0].dtype for op in graph.get_operations() if op.type == "Conv2D"]
+    assert len(types) == 8
+    assert set(types) == {tf.as_dtype(precision)}
+
+
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_steps_learn_in_low_precision(precision):
     trainer, batch = build_trainer(precision), random_meta_batch()
