@@ -120,6 +120,7 @@ def _take_memory_as_needed() -> None:
 
 def _convert() -> None:
     from lst_tf2.weights import conversion as tf1
+    from lst_tf2.weights.conversion_report import format_table, verify
     from lst_tf2.weights.tf1_files import find_steps, write_groups
 
     source, target = pathlib.Path(FLAGS.input), pathlib.Path(FLAGS.output)
@@ -131,7 +132,7 @@ def _convert() -> None:
         found = find_steps(source)
         conversions = [tf1.read_step(files, step, settings) for step, files in found.items()]
     for conversion in conversions:
-        print(tf1.format_table(conversion))
+        print(format_table(conversion))
         if FLAGS.dry_run:
             continue
         if FLAGS.to_tf1:
@@ -139,7 +140,7 @@ def _convert() -> None:
         else:
             print("Written:", tf1.write_checkpoint(conversion, target))
         if FLAGS.verify:
-            tf1.verify(conversion, target, to_tf1=FLAGS.to_tf1)
+            verify(conversion, target, to_tf1=FLAGS.to_tf1)
             print("Verified: the written arrays are those read, bit for bit.")
     print("Nothing written: --dry_run." if FLAGS.dry_run else f"Next: {_convert_hint()}")
 

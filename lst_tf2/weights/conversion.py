@@ -6,7 +6,6 @@ What its files are and hold is in `lst_tf2.weights.tf1_files`, what its names me
 
 import dataclasses
 import io
-import math
 import pathlib
 import re
 from typing import Any
@@ -19,7 +18,7 @@ from lst_tf2.files import write_bytes, write_json
 from lst_tf2.models.learner import Learner, PretrainModel
 from lst_tf2.weights.checkpoints import FOREIGN_PREFIX, read_arrays, saved_steps
 from lst_tf2.weights.tf1 import backbone_names, head_names, learner_names
-from lst_tf2.weights.tf1_files import KINDS, Groups, StepFiles, find_steps, read_groups
+from lst_tf2.weights.tf1_files import KINDS, Groups, StepFiles, read_groups
 
 
 @dataclasses.dataclass(frozen=True)
@@ -221,47 +220,3 @@ def _value(
         raise InputError(f"Expected {target} in the checkpoint for {group}/{name}, found none.")
     block, _, number = name.partition("_bias")
     return ours.get(f"backbone/{block}/conv{number}/shift", np.zeros(shape, np.float32))
-
-
-def format_table(conversion: Conversion) -> str:
-    """Returns a line for each array: name, shape, type, mean, our variable."""
-    rows = [("array", "shape", "type", "mean", "variable")]
-    for (group, name), target in conversion.targets.items():
-        array = conversion.groups[group][name]
-        shape = "x".join(map(str, array.shape))
-        rows.append((f"{group}/{name}", shape, str(array.dtype), f"{array.mean():.3g}", target))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
-    count = sum(math.prod(a.shape) for group in conversion.groups.values() for a in group.values())
-    lines.append(f"{conversion.kind}, step {conversion.step}: {count:,} numbers")
-    return "\n".join(lines)
-
-
-def verify(conversion: Conversion, folder: pathlib.Path, *, to_tf1: bool) -> None:
-    """Reads back what was written.
-
-    Raises:
-        InputError: If an array is not the same bit for bit; names them all.
-    """
-    if to_tf1:
-        written = read_step(find_steps(folder)[conversion.step], conversion.step, conversion.model)
-    else:
-        path = folder / f"step_{conversion.step}.npz"
-        written = read_checkpoint(path, conversion.step, conversion.model)
-    changed = [
-        f"{group}/{name}"
-        for group, name in conversion.targets
-        if not _is_same(conversion.groups[group][name], written.groups[group][name])
-    ]
-    if changed:
-        raise InputError(
-            f"Expected the arrays that were read in {folder}, received others: "
-            f"{', '.join(changed)}; remove the folder and convert again."
-        )
-
-
-def _is_same(one: np.ndarray, other: np.ndarray) -> bool:
-    return (one.dtype, one.shape, one.tobytes()) == (other.dtype, other.shape, other.tobytes())
