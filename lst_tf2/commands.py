@@ -119,18 +119,19 @@ def _take_memory_as_needed() -> None:
 
 
 def _convert() -> None:
-    from lst_tf2.weights import conversion as tf1
+    from lst_tf2.weights.conversion import read_step, write_checkpoint
     from lst_tf2.weights.conversion_report import format_table, verify
+    from lst_tf2.weights.tf1_export import find_checkpoint_files, read_checkpoint
     from lst_tf2.weights.tf1_files import find_steps, write_groups
 
     source, target = pathlib.Path(FLAGS.input), pathlib.Path(FLAGS.output)
     settings = flags.convert_model_config(FLAGS)
     if FLAGS.to_tf1:
-        found = tf1.find_checkpoint_files(source)
-        conversions = [tf1.read_checkpoint(path, step, settings) for step, path in found.items()]
+        found = find_checkpoint_files(source)
+        conversions = [read_checkpoint(path, step, settings) for step, path in found.items()]
     else:
         found = find_steps(source)
-        conversions = [tf1.read_step(files, step, settings) for step, files in found.items()]
+        conversions = [read_step(files, step, settings) for step, files in found.items()]
     for conversion in conversions:
         print(format_table(conversion))
         if FLAGS.dry_run:
@@ -138,7 +139,7 @@ def _convert() -> None:
         if FLAGS.to_tf1:
             print("Written:", *write_groups(conversion.groups, conversion.step, target))
         else:
-            print("Written:", tf1.write_checkpoint(conversion, target))
+            print("Written:", write_checkpoint(conversion, target))
         if FLAGS.verify:
             verify(conversion, target, to_tf1=FLAGS.to_tf1)
             print("Verified: the written arrays are those read, bit for bit.")

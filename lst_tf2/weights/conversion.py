@@ -1,4 +1,4 @@
-"""Between the original program's files and our checkpoints, in both directions.
+"""From the original program's files to our checkpoints; `lst_tf2.weights.tf1_export` goes back.
 
 What its files are and hold is in `lst_tf2.weights.tf1_files`, what its names mean in
 `lst_tf2.weights.tf1`.
@@ -7,16 +7,16 @@ What its files are and hold is in `lst_tf2.weights.tf1_files`, what its names me
 import dataclasses
 import io
 import pathlib
-import re
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from lst_tf2.config import ModelConfig
-from lst_tf2.errors import InputError, MissingInputError
+from lst_tf2.errors import InputError
 from lst_tf2.files import write_bytes, write_json
 from lst_tf2.models.learner import Learner, PretrainModel
-from lst_tf2.weights.checkpoints import FOREIGN_PREFIX, read_arrays, saved_steps
+from lst_tf2.weights.checkpoints import FOREIGN_PREFIX
 from lst_tf2.weights.tf1 import backbone_names, head_names, learner_names
 from lst_tf2.weights.tf1_files import KINDS, Groups, StepFiles, read_groups
 
@@ -62,6 +62,8 @@ def read_step(files: StepFiles, step: int, settings: ModelConfig) -> Conversion:
     """
     groups = read_groups(files, step)
     model = infer_model(groups, settings)
+    arrays = [array for group in groups.values() for array in group.values()]
+    check_size(model, [group["b5"] for group in groups.values() if "b5" in group], arrays)
     targets = name_targets(groups, model)
     return Conversion(KINDS[tuple(groups)], step, model, groups, targets)
 
@@ -72,15 +74,44 @@ def infer_model(groups: Groups, settings: ModelConfig) -> ModelConfig:
     Raises:
         InputError: If there is no block to tell from.
     """
-    weights, filters = groups["weights"], []
-    while (kernel := weights.get(f"block{len(filters) + 1}_conv1")) is not None:
-        filters.append(kernel.shape[-1] if kernel.ndim else 0)
-    if not filters:
+    weights, shapes = groups["weights"], []
+    while (kernel := weights.get(f"block{len(shapes) + 1}_conv1")) is not None:
+        shapes.append(kernel.shape)
+    if not shapes:
         raise InputError(
             f"Expected block1_conv1 among the arrays of the backbone, received "
             f"{sorted(weights) or 'none'}; pass a file of the original program."
         )
-    return dataclasses.replace(settings, filters=tuple(filters))
+    return with_filters(settings, shapes)
+
+
+def with_filters(settings: ModelConfig, shapes: list[tuple]) -> ModelConfig:
+    """Returns `settings` with the filters that the first kernel of each block has."""
+    if not all(len(shape) == 4 and shape[-1] > 0 for shape in shapes):
+        raise InputError(
+            "Expected a first kernel of 3x3xinputsxfilters in each block, received shapes "
+            f"{', '.join(map(str, shapes))}; fetch the files again."
+        )
+    return dataclasses.replace(settings, filters=tuple(shape[-1] for shape in shapes))
+
+
+def check_size(
+    model: ModelConfig, biases: Iterable[np.ndarray], arrays: Iterable[np.ndarray]
+) -> None:
+    """Raises `InputError` if `arrays` hold too few numbers for the model that they declare.
+
+    One is built to compare them with: what a file declares must not make room for more than
+    it holds.
+    """
+    num_held = sum(array.size for array in arrays)
+    # The second of a block's three kernels, and the dense layers that have these biases.
+    num_needed = sum(9 * width**2 for width in model.filters)
+    num_needed += model.embedding_width * sum(bias.size for bias in biases)
+    if num_needed > num_held:
+        raise InputError(
+            f"Expected {num_needed} numbers or more for a backbone with filters {model.filters}, "
+            f"received {num_held}; fetch the files again."
+        )
 
 
 def name_targets(groups: Groups, model: ModelConfig) -> dict[tuple[str, str], str]:
@@ -156,67 +187,3 @@ def write_checkpoint(conversion: Conversion, folder: pathlib.Path) -> pathlib.Pa
     path = folder / f"step_{conversion.step}.npz"
     write_bytes(path, buffer.getvalue())
     return path
-
-
-def find_checkpoint_files(path: pathlib.Path) -> dict[int, pathlib.Path]:
-    """Returns our checkpoints at `path`, a file or a run folder, by step.
-
-    Raises:
-        MissingInputError: If there are none.
-    """
-    if path.is_file() and (match := re.fullmatch(r"step_(\d+)\.npz", path.name)):
-        return {int(match[1]): path}
-    files = {step: path / f"step_{step}.npz" for step in saved_steps(path)}
-    if not files:
-        raise MissingInputError(
-            f"Expected step_<n>.npz at {path}, found none; pass the file or its run folder."
-        )
-    return files
-
-
-def read_checkpoint(path: pathlib.Path, step: int, settings: ModelConfig) -> Conversion:
-    """Returns our checkpoint in the original's arrays.
-
-    The original also keeps a head and biases beside the frozen kernels that nothing reads
-    in a learner; where the checkpoint does not have them from the original, the biases are
-    the shifts and the head is empty of knowledge: zeros for 64 classes.
-
-    Raises:
-        InputError: If it is damaged or not a checkpoint of a backbone or learner.
-    """
-    ours = read_arrays(path)
-    is_learner = "classifier/kernel" in ours
-    sides = [a.shape for name, a in ours.items() if name.endswith("/conv1/kernel")]
-    filters = tuple(sorted(shape[-1] for shape in sides))
-    if not filters:
-        raise InputError(f"Expected a backbone in {path}, received {sorted(ours)[:5]}.")
-    model = dataclasses.replace(settings, filters=filters)
-    sketch: Groups = {"weights": {"b5": _head_bias(ours)}}
-    if is_learner:
-        sketch |= {"ss_weights": {}, "fc_weights": {"b5": ours["classifier/bias"]}}
-    if "soft_weighting/conv1_kernel" in ours:
-        sketch["swn_weights"] = {}
-    expected = expected_variables(sketch, model)
-    groups = {
-        group: {
-            name: _value(ours, target, shape, group, name)
-            for name, (shape, target) in variables.items()
-        }
-        for group, variables in expected.items()
-    }
-    return Conversion(KINDS[tuple(groups)], step, model, groups, name_targets(groups, model))
-
-
-def _head_bias(ours: dict[str, np.ndarray]) -> np.ndarray:
-    return ours.get("head/bias", ours.get(f"{FOREIGN_PREFIX}weights/b5", np.zeros(64, np.float32)))
-
-
-def _value(
-    ours: dict[str, np.ndarray], target: str, shape: tuple, group: str, name: str
-) -> np.ndarray:
-    if target in ours:
-        return ours[target]
-    if not target.startswith(FOREIGN_PREFIX):
-        raise InputError(f"Expected {target} in the checkpoint for {group}/{name}, found none.")
-    block, _, number = name.partition("_bias")
-    return ours.get(f"backbone/{block}/conv{number}/shift", np.zeros(shape, np.float32))

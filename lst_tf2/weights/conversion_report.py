@@ -6,7 +6,8 @@ import pathlib
 import numpy as np
 
 from lst_tf2.errors import InputError
-from lst_tf2.weights.conversion import Conversion, read_checkpoint, read_step
+from lst_tf2.weights.conversion import Conversion, read_step
+from lst_tf2.weights.tf1_export import read_checkpoint
 from lst_tf2.weights.tf1_files import find_steps
 
 

@@ -38,6 +38,8 @@ def read_array_dict(path: pathlib.Path) -> dict[str, np.ndarray]:
 
 def _load(path: pathlib.Path) -> Any:
     size = path.stat().st_size
+    if not path.is_file():  # A pipe would be waited for, a device read without an end.
+        raise ValueError("not a file")
     if size > MAX_FILE_BYTES:
         raise ValueError(f"{size} bytes, more than the {MAX_FILE_BYTES} that are read")
     content = path.read_bytes()

@@ -45,9 +45,9 @@ def saver_prefix(path: pathlib.Path) -> pathlib.Path | None:
 
     None unless `path` is their index, or that prefix itself.
     """
-    if path.name.endswith(INDEX_SUFFIX) and path.exists():
+    if path.name.endswith(INDEX_SUFFIX) and path.is_file():
         return path.with_name(path.name.removesuffix(INDEX_SUFFIX))
-    if not path.exists() and path.with_name(path.name + INDEX_SUFFIX).exists():
+    if not path.exists() and path.with_name(path.name + INDEX_SUFFIX).is_file():
         return path
     return None
 

@@ -169,9 +169,11 @@ def test_every_truncation_is_refused(cut, tmp_path):
         read_array_dict(tmp_path / "x.npy")
 
 
-def test_folders_and_missing_files_are_named(tmp_path):
-    with pytest.raises(InputError, match="received something else"):
-        read_array_dict(tmp_path)
+def test_folders_pipes_and_missing_files_are_named(tmp_path):
+    os.mkfifo(tmp_path / "pipe.npy")
+    for path in (tmp_path, tmp_path / "pipe.npy"):
+        with pytest.raises(InputError, match=r"received something else .*\(not a file\)"):
+            read_array_dict(path)
     with pytest.raises(MissingInputError, match=r"found no file; mend the path"):
         read_array_dict(tmp_path / "x.npy")
 

@@ -1,5 +1,7 @@
 """A TensorFlow 1 `Saver`'s files, written by `tf.compat.v1` in the original graph's names."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -54,6 +56,8 @@ def test_is_found_by_folder_index_and_prefix(folder):
     for path in (folder, folder / "model.ckpt-7.index", prefix):
         assert tf1_files.find_steps(path) == {7: {"saver": prefix}}
     assert saver_prefix(folder / "checkpoint") is None
+    os.mkfifo(folder / "pipe-8.index")
+    assert saver_prefix(folder / "pipe-8.index") is None
 
 
 def test_number_and_one_form_are_needed(folder, groups):
