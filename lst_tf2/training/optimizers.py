@@ -48,10 +48,10 @@ def build_optimizer(config: OptimizerConfig, variables: list) -> Any:
         InputError: If there is none of that name, or it needs more than a learning rate.
     """
     optimizer = _create(config.name, HalvingSchedule(config))
-    if hasattr(optimizer, "build"):
-        optimizer.build(variables)
-    else:  # An optimizer of the kind that Keras 2 calls legacy, as those of the addons are.
+    if _is_legacy(type(optimizer)):
         optimizer._create_all_weights(variables)
+    else:
+        optimizer.build(variables)
     return optimizer
 
 
@@ -65,8 +65,7 @@ def _create(name: str, schedule: HalvingSchedule, *, is_legacy: bool = False) ->
     outer, _, inner = name.partition("(")
     found = _find_class(outer.strip(), is_legacy=is_legacy)
     if inner:
-        is_outer_legacy = not hasattr(found, "build")
-        wrapped = _create(inner.strip().removesuffix(")"), schedule, is_legacy=is_outer_legacy)
+        wrapped = _create(inner.strip().removesuffix(")"), schedule, is_legacy=_is_legacy(found))
         make = functools.partial(found, wrapped)
     elif found.__name__ == "Adam":
         make = functools.partial(found, learning_rate=schedule, epsilon=ADAM_EPSILON)
@@ -103,6 +102,7 @@ def _find_class(name: str, *, is_legacy: bool) -> type:
 
 
 def _is_legacy(found: type) -> bool:
+    """Returns whether an optimizer is of the kind that Keras 2 calls so, as the addons' are."""
     return not hasattr(found, "build")
 
 
