@@ -4,13 +4,14 @@ import os
 import pathlib
 import shlex
 from collections.abc import Callable
+from typing import Any
 
 from absl import app, logging
 from absl import flags as absl_flags
 
 from lst_tf2 import flag_tables, flags, original_paths
 from lst_tf2.backend import require_tensorflow_backend
-from lst_tf2.config import MetaTestConfig, MetaTrainConfig, PretrainConfig
+from lst_tf2.config import MetaTestConfig, MetaTrainConfig, ModelConfig, PretrainConfig
 from lst_tf2.errors import exit_on_input_error
 
 FLAGS = absl_flags.FLAGS
@@ -119,19 +120,13 @@ def _take_memory_as_needed() -> None:
 
 
 def _convert() -> None:
-    from lst_tf2.weights.conversion import read_step, write_checkpoint
+    from lst_tf2.weights.conversion import check_target, write_checkpoint
     from lst_tf2.weights.conversion_report import format_table, verify
-    from lst_tf2.weights.tf1_export import find_checkpoint_files, read_checkpoint
-    from lst_tf2.weights.tf1_files import find_steps, write_groups
+    from lst_tf2.weights.tf1_files import write_groups
 
-    source, target = pathlib.Path(FLAGS.input), pathlib.Path(FLAGS.output)
-    settings = flags.convert_model_config(FLAGS)
-    if FLAGS.to_tf1:
-        found = find_checkpoint_files(source)
-        conversions = [read_checkpoint(path, step, settings) for step, path in found.items()]
-    else:
-        found = find_steps(source)
-        conversions = [read_step(files, step, settings) for step, files in found.items()]
+    target, conversions = pathlib.Path(FLAGS.output), _read_conversions()
+    if not FLAGS.to_tf1:
+        check_target(conversions, target)
     for conversion in conversions:
         print(format_table(conversion))
         if FLAGS.dry_run:
@@ -143,16 +138,44 @@ def _convert() -> None:
         if FLAGS.verify:
             verify(conversion, target, to_tf1=FLAGS.to_tf1)
             print("Verified: the written arrays are those read, bit for bit.")
-    print("Nothing written: --dry_run." if FLAGS.dry_run else f"Next: {_convert_hint()}")
+    print("Nothing written: --dry_run." if FLAGS.dry_run else f"Next: {_convert_hint(conversion)}")
 
 
-def _convert_hint() -> str:
+def _read_conversions() -> list:
+    """Returns every step at `--input`, checked."""
+    from lst_tf2.weights.conversion import read_step
+    from lst_tf2.weights.tf1_export import find_checkpoint_files, read_checkpoint
+    from lst_tf2.weights.tf1_files import find_steps
+
+    settings, source = flags.convert_model_config(FLAGS), pathlib.Path(FLAGS.input)
+    read, find = (
+        (read_checkpoint, find_checkpoint_files) if FLAGS.to_tf1 else (read_step, find_steps)
+    )
+    return [read(files, step, settings) for step, files in sorted(find(source).items())]
+
+
+def _convert_hint(last: Any) -> str:
+    """Returns what to do with what was written, of which `last` is the newest step."""
     if FLAGS.to_tf1:
         return f"give {FLAGS.output} to the original program"
-    return (
-        "python train.py --pretrain_w_path=<folder of --output> for a backbone, "
-        f"python test.py --exp_name={pathlib.Path(FLAGS.output).name} for a learner"
-    )
+    folder = pathlib.Path(FLAGS.output)
+    words = {
+        "pre-trained backbone": [
+            *("train.py", f"--pretrain_w_path={folder.parent}", f"--dataset={folder.name}"),
+            f"--pretrain_iterations={last.step}",
+        ],
+        "Meta-Transfer Learning weights": [
+            *("train.py", "--meta_finetune"),
+            f"--finetune_w_path={folder / f'step_{last.step}.npz'}",
+        ],
+        "LST checkpoint": ["test.py", f"--exp_name={folder.name}", f"--test_iter={last.step}"],
+    }[last.kind]
+    if last.model.filters != ModelConfig().filters:
+        words.append(f"--filters={','.join(map(str, last.model.filters))}")
+    command = shlex.join(["python", *words])
+    is_misplaced = last.kind == "LST checkpoint" and folder.parent != pathlib.Path("checkpoints")
+    remark = " (with --logdir_base=<folder that holds checkpoints/>)" if is_misplaced else ""
+    return f"{command} {_same_flags(('img_size', 'activation', 'norm'))}".rstrip() + remark
 
 
 def _same_flags(names: tuple[str, ...]) -> str:

@@ -25,9 +25,8 @@ def convert_model_config(values: flags.FlagValues) -> config.ModelConfig:
     """
     for name in ("input", "output"):
         check(bool(values[name].value), f"--{name}", "none", "name a file or folder; see --help")
-    return config.ModelConfig(
-        image_size=values.img_size, activation=values.activation, norm=values.norm
-    )
+    to_be_told = (1,)
+    return config.ModelConfig(to_be_told, values.img_size, values.activation, values.norm)
 
 
 def warn_of_retired_flags(values: flags.FlagValues) -> None:

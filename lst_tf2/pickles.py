@@ -93,8 +93,7 @@ class _Reader:
     """Reads a buffer as a file that gives what was asked for or fails."""
 
     def __init__(self, buffer: bytes | mmap.mmap, start: int):
-        self.buffer, self.position = buffer, start
-        self.view = memoryview(buffer)
+        self.buffer, self.view, self.position = buffer, memoryview(buffer), start
 
     def read(self, count: int) -> bytes | memoryview:
         """Returns the next `count` bytes, long ones without a copy."""
@@ -175,7 +174,8 @@ def as_array(value: Any, name: str) -> np.ndarray:
     """Returns the array that an entry called `name` holds, read-only."""
     array = value.resolve() if isinstance(value, PickledArray) else None
     if not isinstance(array, np.ndarray):
-        raise UnsafePickleError(f"{type(value).__name__} in place of the array {name!r}")
+        what = "another object" if isinstance(value, PickledArray) else type(value).__name__
+        raise UnsafePickleError(f"{what} in place of the array {name!r}")
     return array
 
 
@@ -185,8 +185,7 @@ def _build_array(state: Any) -> Any:
     _, shape, dtype, is_fortran, content = state
     if not isinstance(dtype, _DType) or not isinstance(shape, tuple):
         raise UnsafePickleError("an array of unknown type or shape")
-    are_sides = all(isinstance(side, int) and 0 <= side < 1 << 63 for side in shape)
-    if len(shape) > 32 or not are_sides:
+    if len(shape) > 32 or not all(isinstance(s, int) and 0 <= s < 1 << 63 for s in shape):
         raise UnsafePickleError("an array of a shape that no array has")
     if dtype.resolve().kind == "O":
         return _only_object(shape, content)

@@ -13,6 +13,8 @@ import pytest
 from PIL import Image
 
 from tests.small_data import write_data_set
+from tests.tf1_graph import write_npy_files
+from tests.weights.test_conversion import small_groups
 
 ROOT = pathlib.Path(__file__).parents[1]
 MODEL = ["--dataset=letters", "--img_size=16", "--filters=4,8", "--pretrain_iterations=2"]
@@ -322,6 +324,8 @@ def test_weights_go_to_the_original_and_back(home, tmp_path):
     assert result.returncode == 0, result.stderr
     assert "bit for bit" in result.stdout
     assert "soft_weighting/dense1_kernel" in result.stdout
+    hint = "Next: python test.py --exp_name=returned --test_iter=2 --filters=4,8 --img_size=16"
+    assert hint in result.stdout
     long_name = "dataset(letters).cls(3).shot(1).lr_drop_step(7).norm(batch).found"
     shutil.copytree(tmp_path / "old", home / "weights_saving_dir" / long_name)
     results = f"{RESULTS.format(0)}_paper_seed0_2.csv"
@@ -363,3 +367,8 @@ def test_converter_refuses_and_rehearses_without_output(home, tmp_path):
     )
     assert "Nothing written" in result.stdout
     assert not (tmp_path / "new").exists()
+    arguments = [f"--input={tmp_path / 'old'}", f"--output={home / 'checkpoints' / 'small'}"]
+    write_npy_files(tmp_path / "old", small_groups(), step=2)
+    result = run("convert_tf1_weights.py", *arguments, "--img_size=8", cwd=tmp_path)
+    assert_refused(result, "Expected no run of ours", "choose another --output")
+    assert not result.stdout

@@ -7,7 +7,7 @@ What its files are and hold is in `lst_tf2.weights.tf1_files`, what its names me
 import dataclasses
 import io
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from lst_tf2.errors import InputError
 from lst_tf2.files import write_bytes, write_json
 from lst_tf2.models.learner import Learner, PretrainModel
 from lst_tf2.weights.checkpoints import FOREIGN_PREFIX
+from lst_tf2.weights.run_folder import check_model, is_trained_here
 from lst_tf2.weights.tf1 import backbone_names, head_names, learner_names
 from lst_tf2.weights.tf1_files import KINDS, Groups, StepFiles, read_groups
 
@@ -177,10 +178,36 @@ def _describe(groups: dict[str, dict], named_variables: dict[str, Any]) -> dict[
     }
 
 
+def check_target(conversions: Sequence[Conversion], folder: pathlib.Path) -> None:
+    """Raises `InputError` unless all of `conversions` can be written into one folder.
+
+    It must not hold a run that was trained here, nor another model.
+    """
+    if is_trained_here(folder):
+        raise InputError(
+            f"Expected no run of ours in {folder}, found one that was trained there and would be "
+            "overwritten; choose another --output."
+        )
+    models = list(dict.fromkeys(conversion.model for conversion in conversions))
+    if len(models) > 1:
+        raise InputError(
+            "Expected steps of one model, received filters "
+            f"{', '.join(str(model.filters) for model in models)}; pass one file as --input, and "
+            "a folder for each model as --output."
+        )
+    if (folder / "config.json").exists():
+        check_model(folder, models[0])
+
+
 def write_checkpoint(conversion: Conversion, folder: pathlib.Path) -> pathlib.Path:
-    """Writes `step_<n>.npz` and the model's settings into `folder`; returns the file."""
-    settings = {"model": dataclasses.asdict(conversion.model)}
+    """Writes `step_<n>.npz` and the model's settings into `folder`; returns the file.
+
+    Raises:
+        InputError: If the folder holds a run that was trained here, or another model.
+    """
+    check_target([conversion], folder)
     if not (folder / "config.json").exists():
+        settings = {"model": dataclasses.asdict(conversion.model)}
         write_json(folder / "config.json", {"settings": settings})
     buffer = io.BytesIO()
     np.savez(buffer, **conversion.arrays)

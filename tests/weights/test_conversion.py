@@ -7,6 +7,7 @@ import pytest
 
 from lst_tf2.config import ModelConfig
 from lst_tf2.errors import InputError, MissingInputError
+from lst_tf2.files import write_json
 from lst_tf2.models.learner import Learner, name_parts
 from lst_tf2.weights import conversion, tf1_export, tf1_files
 from lst_tf2.weights.checkpoints import CheckpointStore, restore
@@ -126,6 +127,30 @@ def test_declared_sizes_must_be_those_of_what_is_there(tmp_path, name, shape, me
     with pytest.raises(InputError, match=message):
         convert(tmp_path / "old", tmp_path / "new")
     assert not (tmp_path / "new").exists()
+
+
+def test_runs_trained_here_and_other_models_are_not_overwritten(tmp_path):
+    write_npy_files(tmp_path / "old", small_groups())
+    convert(tmp_path / "old", tmp_path / "new")
+    convert(tmp_path / "old", tmp_path / "new")
+    other = dataclasses.replace(SMALL, activation="relu")
+    with pytest.raises(InputError, match=r"model of the run in .*activation: leaky_relu there"):
+        convert(tmp_path / "old", tmp_path / "new", other)
+    settings = {"model": dataclasses.asdict(SMALL), "seed": 0}
+    write_json(tmp_path / "new" / "config.json", {"settings": settings})
+    before = (tmp_path / "new" / "step_7.npz").stat().st_mtime_ns
+    with pytest.raises(InputError, match=r"Expected no run of ours in .* choose another --output"):
+        convert(tmp_path / "old", tmp_path / "new")
+    assert (tmp_path / "new" / "step_7.npz").stat().st_mtime_ns == before
+
+
+def test_steps_of_several_models_need_folders_of_their_own(tmp_path):
+    write_npy_files(tmp_path / "old", small_groups())
+    read = conversion.read_step(tf1_files.find_steps(tmp_path / "old")[7], 7, SMALL)
+    other = dataclasses.replace(read, step=8, model=ModelConfig(filters=(8, 8)))
+    conversion.check_target([read, read], tmp_path / "new")
+    with pytest.raises(InputError, match=r"filters \(4, 8\), \(8, 8\); pass one file as --input"):
+        conversion.check_target([read, other], tmp_path / "new")
 
 
 def test_image_size_must_fit_the_soft_weighting_network(tmp_path):

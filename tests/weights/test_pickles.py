@@ -24,11 +24,16 @@ def npy(payload, description="|O", shape=()):
     return file.getvalue() + payload
 
 
-def boxed(value):
-    """A `.npy` file of one object, as `numpy.save` under Python 3 writes it."""
+def boxed_object(value):
+    """An array of one object, of no dimension."""
     box = np.empty((), dtype=object)
     box[()] = value
-    return npy(pickle.dumps(box, protocol=2))
+    return box
+
+
+def boxed(value):
+    """A `.npy` file of one object, as `numpy.save` under Python 3 writes it."""
+    return npy(pickle.dumps(boxed_object(value), protocol=2))
 
 
 class Caller:
@@ -125,6 +130,7 @@ HOSTILE = {
         lambda: boxed({"w": np.array([{}], dtype=object)}),
         "object array of shape",
     ),
+    "boxed array": (lambda: boxed({"w": boxed_object(ARRAYS["w"])}), "another object in place of"),
     "text array": (lambda: boxed({"w": np.array(["a"])}), "array of type"),
     "integers": (lambda: boxed({"w": np.arange(3)}), "not of floats"),
     "not finite": (lambda: boxed({"w": np.array([np.nan])}), "not finite"),
