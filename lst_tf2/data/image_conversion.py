@@ -8,7 +8,7 @@ import zlib
 from typing import NamedTuple
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from lst_tf2.data import layout
 from lst_tf2.errors import InputError
@@ -92,7 +92,10 @@ def decode_image(content: bytes) -> Image.Image:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        image = Image.open(io.BytesIO(content), formats=tuple(SUFFIXES))
+        try:
+            image = Image.open(io.BytesIO(content), formats=tuple(SUFFIXES))
+        except UnidentifiedImageError:  # It would name an address in memory, never the same.
+            raise ValueError("neither a JPEG nor a PNG file") from None
         image.load()
     return image
 

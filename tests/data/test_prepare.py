@@ -29,7 +29,7 @@ def test_command_prints_counts_and_the_next_command(tmp_path, monkeypatch, run, 
     (tmp_path / "mine" / "class0" / "bad.png").touch()
     run("folder", "--source=mine", "--out=data/own", "--img_size=16", "--split=0.6,0.2,0.2")
     printed = capsys.readouterr()
-    assert "Skipped 1 files:\n  'class0/bad.png': cannot identify" in printed.out
+    assert "Skipped 1 files:\n  'class0/bad.png': neither a JPEG nor a PNG file" in printed.out
     assert "train: 3 classes, 6 labeled, 6 unlabeled images\n" in printed.out
     assert printed.out.splitlines()[-1] == (
         "Next: python train.py --phase=pre --dataset=own --img_size=16 --pretrain_class_num=3"
