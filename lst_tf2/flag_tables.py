@@ -37,8 +37,8 @@ COMMON_FLAGS = [
     ("pretrain_iterations", 14000, "Iterations of pre-training; names the file to start from."),
     ("meta_finetune", False, "Start (a test: with test_iter=0) from a meta-trained learner, "
      "Meta-Transfer Learning's or LST's, not from the pre-trained backbone."),
-    ("finetune_w_path", "", "With meta_finetune: its checkpoint <folder>/step_<n>.npz, or a "
-     "folder with step 15000, ours or the original's; by default "
+    ("finetune_w_path", "", "With meta_finetune: its checkpoint <folder>/step_<n>.npz or the "
+     "original's weights_<n>.npy, or a folder with step 15000 of either; by default "
      "<pretrain_w_path>/<dataset>/<shot_num>-shot_MTL_weights."),
     ("exp_log_label", "weights_saving_dir", "Folder below <logdir_base> with runs of the original "
      "program, tested where checkpoints/<exp_name> is not there."),

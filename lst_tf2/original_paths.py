@@ -2,27 +2,32 @@
 
 import os
 import pathlib
+import re
 
 from absl import flags
 
 # Fixed in the original program, not among its flags.
 ORIGINAL_PRETRAIN_FOLDER = "pretrain_weights_dir"
 FINETUNE_STEP = 15000
+ORIGINAL_FILE = re.compile(r"(?:ss_|fc_|swn_)?weights_(\d+)\.npy")
 NORM_WORDS = {"batch_norm": "batch", "layer_norm": "layer", "None": "none"}
 
 
 def finetune_path(values: flags.FlagValues) -> str:
     """Returns our checkpoint of the learner to start from; empty without `--meta_finetune`.
 
-    A folder means the step that the original always takes of it.
+    A folder means the step that the original always takes of it, a file of the original its
+    own step.
     """
     if not values.meta_finetune:
         return ""
     path = values.finetune_w_path or os.path.join(
         values.pretrain_w_path, values.dataset, _finetune_folder(values)
     )
-    is_file = path.endswith((".npz", ".npy"))
-    return path if is_file else os.path.join(path, f"step_{FINETUNE_STEP}.npz")
+    folder, name = os.path.split(path)
+    if match := ORIGINAL_FILE.fullmatch(name):
+        return os.path.join(folder, f"step_{match[1]}.npz")
+    return path if name.endswith(".npz") else os.path.join(path, f"step_{FINETUNE_STEP}.npz")
 
 
 def backbone_sources(values: flags.FlagValues) -> list[pathlib.Path]:

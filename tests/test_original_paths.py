@@ -60,5 +60,7 @@ def test_finetuning_starts_from_the_step_that_the_original_takes():
     assert flags.test_config(folder).finetune_path == "mtl/step_15000.npz"
     file = parse(TRAIN, "--meta_finetune", "--finetune_w_path=mtl/step_3.npz")
     assert flags.train_config(file).finetune_path == "mtl/step_3.npz"
+    file = parse(TRAIN, "--meta_finetune", "--finetune_w_path=mtl/ss_weights_3.npy")
+    assert flags.train_config(file).finetune_path == "mtl/step_3.npz"
     with pytest.raises(InputError, match="--meta_finetune with --finetune_w_path, received 'mtl'"):
         flags.train_config(parse(TRAIN, "--finetune_w_path=mtl"))
