@@ -10,7 +10,7 @@ how many stages.
 import pathlib
 import sys
 
-from lst_tf2.config import INITIAL_CLASSIFIERS, SELECTIONS, WEIGHTINGS
+from lst_tf2.config import INITIAL_CLASSIFIERS, SELECTIONS, WEIGHTINGS, check
 from lst_tf2.errors import exit_on_input_error
 from lst_tf2.evaluation.report import describe, read_summaries, signed, title_of
 
@@ -23,7 +23,7 @@ def setting_of(summary: dict) -> tuple[str, str, str, int]:
     """Returns the cells of a row that name its setting."""
     settings = summary["settings"]
     stages = settings["self_training"]
-    is_pretrained = summary["test_iter"] == "0"
+    is_pretrained = summary["test_iter"] == "0" and not settings.get("finetune_path")
     initial = PRETRAINED if is_pretrained else settings.get("initial_classifier", "meta")
     selection, weighting = stages.get("selection", "hard"), stages.get("weighting", "soft")
     return initial, selection, weighting, len(summary["per_stage"])
@@ -42,11 +42,22 @@ def rank(setting: tuple[str, str, str, int]) -> tuple:
 
 
 def table_rows(summaries: list[dict]) -> list[list[str]]:
-    """Returns header and rows: accuracy and paired gain at the last step, in percent."""
+    """Returns header and rows: accuracy and paired gain at the last step, in percent.
+
+    Raises:
+        InputError: If two results belong into the same cell.
+    """
     titles = list(dict.fromkeys(title_of(summary) for summary in summaries))
     cells: dict[tuple, dict[str, dict]] = {}
     for summary in summaries:
-        cells.setdefault(setting_of(summary), {})[title_of(summary)] = summary
+        columns = cells.setdefault(setting_of(summary), {})
+        check(
+            title_of(summary) not in columns,
+            f"one result with {', '.join(map(str, setting_of(summary)))}, {title_of(summary)}",
+            "another that differs in something else",
+            "move results_* files that are not of this ablation out of the folders",
+        )
+        columns[title_of(summary)] = summary
     rows = [[*HEADER, *(cell for title in titles for cell in (title, "gain"))]]
     for setting in sorted(cells, key=rank):
         row = [str(value) for value in setting]

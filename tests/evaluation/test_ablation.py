@@ -1,5 +1,8 @@
 import copy
 
+import pytest
+
+from lst_tf2.errors import InputError
 from lst_tf2.evaluation import ablation
 from tests.evaluation.test_report import figure, fixture_summary  # noqa: F401 - a fixture
 
@@ -30,6 +33,18 @@ def test_rows_go_from_nothing_learned_to_all_of_lst(summary):
     ]
     assert rows[-1][4:] == ["70.0 ± 1.0", "+9.9 ± 1.0", "90.0 ± 1.0", "+9.9 ± 1.0"]
     assert rows[0][4] == ""
+
+
+def test_start_from_a_learner_is_not_taken_for_pretrained_weights(summary):
+    tuned = changed(summary, test_iter="0")
+    tuned["settings"]["finetune_path"] = "mtl/step_15000.npz"
+    assert ablation.setting_of(tuned)[0] == "meta"
+
+
+def test_two_results_of_one_cell_are_refused(summary):
+    others = [changed(summary), changed(summary, accuracy=0.8)]
+    with pytest.raises(InputError, match="one result with meta, hard, soft, 2, no distractors"):
+        ablation.table_rows(others)
 
 
 def test_table_is_aligned_markdown(summary):
