@@ -1,4 +1,4 @@
-"""The commands behind `train.py` and `test.py`, and behind `lst-train` and `lst-test`."""
+"""The commands behind `train.py`, `test.py` and `convert_tf1_weights.py`, and `lst-*` of them."""
 
 import os
 import pathlib

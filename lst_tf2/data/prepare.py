@@ -21,9 +21,9 @@ cifar_fs, fc100: from CIFAR-100, --source is one of
 folder: your own data, any <class>/<image> in JPEG or PNG, cropped to the centre square and resized;
   --split draws the classes of train, val and test
 
-The classes and the number of images have to be the published ones, and CIFAR-100 the published
-files. --unlabeled_fraction is drawn from each class: by default 0.6 (miniImagenet) and 0.9
-(tieredImagenet) as in Ren et al., arXiv:1803.00676, else 0.5.
+The classes and the number of images have to be the published ones, and the authors' files of
+CIFAR-100 have to have the published checksums. --unlabeled_fraction is drawn from each class: by
+default 0.6 (miniImagenet) and 0.9 (tieredImagenet) as in Ren et al., arXiv:1803.00676, else 0.5.
 
 The same source and seed give the same files. An interrupted run leaves `.<name>.partial` beside
 --out, and the same command goes on with it. --verify compares what is at --out with its record.
