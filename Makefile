@@ -38,7 +38,7 @@ test: $(VENV)/installed
 
 # The same suite beside tensorflow-addons, with TensorFlow 2.15 and Keras 2.15.
 test-addons: $(ADDONS_VENV)/installed
-	$(ADDONS_VENV)/bin/python -c 'import tensorflow_addons' 2>/dev/null
+	$(ADDONS_VENV)/bin/python -W ignore -c 'import tensorflow_addons'
 	$(ADDONS_VENV)/bin/python -m pytest
 
 lint: $(VENV)/installed
