@@ -86,7 +86,15 @@ def test_ablation_has_ten_settings_of_two_runs(monkeypatch):
         assert config.adaptation.weighting == ("soft" if name == "train" else "none")
 
 
-def test_demo_flagfiles_parse(monkeypatch):
-    for name, script in (("pretrain", "train"), ("train", "train"), ("test", "test")):
-        values = load(f"demo_{name}", script, monkeypatch)
-        assert values.dataset == "glyphs"
+@pytest.mark.parametrize(("start", "dataset"), [("demo", "glyphs"), ("cifar_fs", "cifar_fs")])
+def test_flagfiles_of_a_run_fit_each_other(start, dataset, monkeypatch):
+    pretrain, train = (
+        flags.train_config(load(f"{start}_{name}", "train", monkeypatch))
+        for name in ("pretrain", "train")
+    )
+    test = flags.test_config(load(f"{start}_test", "test", monkeypatch))
+    assert pretrain.data_folder == test.test_list.data_folder == f"data/{dataset}"
+    assert train.pretrained_path == test.pretrained_path
+    assert train.pretrained_path.endswith(f"step_{pretrain.loop.num_steps}.npz")
+    assert train.run_folder == test.run_folder
+    assert pretrain.model == train.model == test.model
