@@ -139,7 +139,7 @@ def test_summaries_hold_scalars_histograms_text_and_hparams(home):
 
 
 def test_test_with_distractors_in_both_protocols(home):
-    for protocol, queries in (("paper", 1), ("standard", 15)):
+    for protocol, queries, words in (("paper", 1, ""), ("standard", 15, "_calibrated")):
         result = run(
             "test.py",
             *TEST,
@@ -150,7 +150,7 @@ def test_test_with_distractors_in_both_protocols(home):
             cwd=home,
         )
         assert result.returncode == 0, result.stderr
-        name = f"{RESULTS.format(1)}_{protocol}_seed0_last.json"
+        name = f"{RESULTS.format(1)}{words}_{protocol}_seed0_last.json"
         summary = json.loads((home / "checkpoints" / "small" / name).read_text())
         assert summary["queries_per_class"] == queries
         assert summary["num_distractor_classes"] == 1
