@@ -17,7 +17,7 @@ from lst_tf2.errors import exit_on_input_error
 FLAGS = absl_flags.FLAGS
 # What the next command must repeat, after pre-training and after meta-training.
 PRETRAINED_FLAGS = (
-    *("dataset", "data_path", "img_size", "filters", "activation", "norm"),
+    *("dataset", "data_path", "cache", "img_size", "filters", "activation", "norm"),
     *("pretrain_w_path", "pretrain_iterations", "seed"),
 )
 RUN_FLAGS = ("exp_name", "logdir_base", "way_num", "shot_num", "base_lr", "protocol")

@@ -15,6 +15,7 @@ NORMS = ("batch_norm", "layer_norm", "None")
 PRECISIONS = ("float32", "bfloat16", "float16")
 BN_STATS = ("batch", "calibrated")
 SPLITS = ("train", "val", "test")
+CACHES = ("none", "ram", "packed")
 # What the ablation of the paper takes away: `none`, and a classifier that is not meta-learned.
 SELECTIONS = ("hard", "none")
 WEIGHTINGS = ("soft", "none")
@@ -254,8 +255,10 @@ class PretrainConfig:
     batch_size: int = 64
     keep_probability: float = 0.9
     seed: int = 0
+    cache: str = "packed"
 
     def __post_init__(self):
+        check_choice("cache", self.cache, CACHES)
         check_at_least(2, "raise --pretrain_class_num", pretrain_class_num=self.num_classes)
         check_at_least(1, "raise --pretrain_batch_size", pretrain_batch_size=self.batch_size)
         check_seed(self.seed)
@@ -289,8 +292,10 @@ class MetaTrainConfig:
     seed: int = 0
     finetune_path: str = ""
     jit_compile: bool = False
+    cache: str = "packed"
 
     def __post_init__(self):
+        check_choice("cache", self.cache, CACHES)
         check_at_least(1, "raise --meta_batch_size", meta_batch_size=self.meta_batch_size)
         check_at_least(1, "raise --val_episode_num", val_episode_num=self.num_val_episodes)
 
@@ -316,8 +321,10 @@ class MetaTestConfig:
     initial_classifier: str = "meta"
     bn_stats: str = "batch"
     jit_compile: bool = False
+    cache: str = "packed"
 
     def __post_init__(self):
+        check_choice("cache", self.cache, CACHES)
         check_choice("bn_stats", self.bn_stats, BN_STATS)
         check(
             self.bn_stats == "batch" or self.model.norm == "batch_norm",

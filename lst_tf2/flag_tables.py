@@ -20,6 +20,9 @@ COMMON_FLAGS = [
     ("logdir_base", "./", "Folder that holds checkpoints/."),
     ("dataset", "miniImagenet", "Data set: a folder below <data_path>/data, e.g. glyphs."),
     ("data_path", "./", "Folder that holds data/."),
+    ("cache", "packed", "Decoded images: `packed`, kept in a file below the data set, written "
+     "at the first use; `ram`, in memory, decoded anew by each command; `none`, decoded at each "
+     "use."),
     ("way_num", 5, "N, classes in an episode."),
     ("shot_num", 1, "K, labeled images per class."),
     ("img_size", 84, "Side of the images in pixels."),

@@ -67,6 +67,7 @@ def _pretrain_config(values: flags.FlagValues) -> config.PretrainConfig:
         batch_size=values.pretrain_batch_size,
         keep_probability=values.pretrain_dropout_keep,
         seed=values.seed,
+        cache=values.cache,
     )
 
 
@@ -104,6 +105,7 @@ def _meta_train_config(values: flags.FlagValues) -> config.MetaTrainConfig:
         seed=values.seed,
         finetune_path=_finetune_path(values),
         jit_compile=values.jit_compile,
+        cache=values.cache,
     )
 
 
@@ -149,6 +151,7 @@ def test_config(values: flags.FlagValues) -> config.MetaTestConfig:
         initial_classifier=values.initial_classifier,
         bn_stats=_bn_stats(values),
         jit_compile=values.jit_compile,
+        cache=values.cache,
     )
 
 

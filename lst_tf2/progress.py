@@ -3,9 +3,13 @@
 import contextlib
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from tqdm import tqdm
+
+# Share of the time spent waiting for data that is worth a word.
+NOTABLE_WAIT = 0.05
 
 
 class Progress:
@@ -16,6 +20,8 @@ class Progress:
         self.done = start
         self.started_at = self.lap_started_at = time.monotonic()
         self.lap_start = start
+        self.waited = self.lap_waited = 0.0
+        self.wait_lap_start = start
         is_terminal = sys.stderr.isatty()
         self.bar = tqdm(
             desc=label, total=total, initial=start, disable=not is_terminal, dynamic_ncols=True
@@ -31,7 +37,7 @@ class Progress:
         """Counts `count` steps and shows `figures` beside them."""
         before = self.done
         self.done += count
-        texts = {name: f"{value:.4g}" for name, value in figures.items()}
+        texts = {name: f"{value:.4g}" for name, value in figures.items()} | self._notable_wait()
         self.bar.set_postfix(texts, refresh=False)
         self.bar.update(count)
         is_due = (
@@ -50,6 +56,29 @@ class Progress:
         elapsed, steps = time.monotonic() - self.lap_started_at, self.done - self.lap_start
         self.lap_started_at, self.lap_start = time.monotonic(), self.done
         return steps / elapsed if elapsed > 0 else 0.0
+
+    def time_waits(self, items: Iterable) -> Iterator[Any]:
+        """Yields `items` and adds up how long they let the caller wait."""
+        iterator = iter(items)
+        while True:
+            started_at = time.monotonic()
+            try:
+                item = next(iterator)
+            except StopIteration:
+                return
+            self.waited += time.monotonic() - started_at
+            yield item
+
+    def lap_wait(self) -> float:
+        """Returns the mean seconds that a step waited since the last call."""
+        waited, steps = self.waited - self.lap_waited, self.done - self.wait_lap_start
+        self.lap_waited, self.wait_lap_start = self.waited, self.done
+        return waited / max(1, steps)
+
+    def _notable_wait(self) -> dict[str, str]:
+        elapsed = time.monotonic() - self.started_at
+        share = self.waited / elapsed if elapsed > 0 else 0.0
+        return {"data_wait": f"{share:.0%}"} if share > NOTABLE_WAIT else {}
 
     @contextlib.contextmanager
     def pause(self) -> Iterator[None]:

@@ -123,7 +123,7 @@ def test_validations_take_their_episodes_in_turn_and_begin_anew(tmp_path, monkey
     taken = []
     scalars = {"accuracy": tf.constant(0.5)}
 
-    def stream(lists, arrange, indices, image_size):
+    def stream(lists, arrange, indices, images):
         taken.append(indices)
         return iter(indices)
 
@@ -137,6 +137,7 @@ def test_validations_take_their_episodes_in_turn_and_begin_anew(tmp_path, monkey
         types.SimpleNamespace(validate_step=lambda _: (scalars, tf.zeros([1, 2]))),
         types.SimpleNamespace(folder=tmp_path, save_if_best=lambda *_: None),
         range(6),
+        val_images=None,
     )
     for step in (100, 200, 300, 350):
         training.validate(step, {})

@@ -20,8 +20,23 @@ PAPER_SHUFFLE_SEED = 6
 ARRANGEMENT_STREAM = 3
 
 
+class EpisodeRows(NamedTuple):
+    """Holds the images of an episode as rows of the catalogue, with their labels.
+
+    All int32; a label is -1 for distractors. The order of the fields is that of `Episode`.
+    """
+
+    support_rows: np.ndarray
+    support_labels: np.ndarray
+    query_rows: np.ndarray
+    query_labels: np.ndarray
+    unlabeled_rows: np.ndarray
+    unlabeled_labels: np.ndarray
+    distractor_rows: np.ndarray  # those fed as a batch of their own
+
+
 class EpisodeFiles(NamedTuple):
-    """Names the images of an episode, with their labels (int32, -1 for distractors)."""
+    """Holds the same with the paths of the images."""
 
     support_paths: list[str]
     support_labels: np.ndarray
@@ -29,19 +44,19 @@ class EpisodeFiles(NamedTuple):
     query_labels: np.ndarray
     unlabeled_paths: list[str]
     unlabeled_labels: np.ndarray
-    distractor_paths: list[str]  # those fed as a batch of their own
-
-
-class Unlabeled(NamedTuple):
-    """Names unlabeled images in feeding order."""
-
-    paths: list[str]
-    labels: np.ndarray
     distractor_paths: list[str]
 
 
-# Paths [N][U] and distractor paths [X][U] in the order drawn, and a random stream.
-Arrangement = Callable[[list[list[str]], list[list[str]], np.random.Generator], Unlabeled]
+class Unlabeled(NamedTuple):
+    """Holds unlabeled images, paths or rows, in feeding order."""
+
+    images: list
+    labels: np.ndarray
+    distractors: list
+
+
+# Images [N][U] and distractors [X][U] in the order drawn, and a random stream.
+Arrangement = Callable[[list[list], list[list], np.random.Generator], Unlabeled]
 
 
 @functools.cache
@@ -57,32 +72,32 @@ def python2_shuffle(count: int, seed: int) -> tuple[int, ...]:
     return tuple(order)
 
 
-def arrange_for_training(paths, distractor_paths, rng) -> Unlabeled:
+def arrange_for_training(images, distractors, rng) -> Unlabeled:
     """Feeds class after class; meta-training takes all unlabeled images at once."""
-    labels = np.repeat(np.arange(len(paths), dtype=np.int32), len(paths[0]))
-    return Unlabeled(flatten(paths), labels, flatten(distractor_paths))
+    labels = np.repeat(np.arange(len(images), dtype=np.int32), len(images[0]))
+    return Unlabeled(flatten(images), labels, flatten(distractors))
 
 
-def arrange_as_paper(paths, distractor_paths, rng) -> Unlabeled:
+def arrange_as_paper(images, distractors, rng) -> Unlabeled:
     """Interleaves the classes and shuffles as the original: alike in every episode."""
-    way, count = len(paths), len(paths[0])
-    interleaved = [(paths[c][i], c) for i in range(count) for c in range(way)]
+    way, count = len(images), len(images[0])
+    interleaved = [(images[c][i], c) for i in range(count) for c in range(way)]
     shuffled = [interleaved[i] for i in python2_shuffle(way * count, PAPER_SHUFFLE_SEED)]
-    distractors = flatten(distractor_paths)
-    order = python2_shuffle(len(distractors), PAPER_SHUFFLE_SEED)
+    others = flatten(distractors)
+    order = python2_shuffle(len(others), PAPER_SHUFFLE_SEED)
     return Unlabeled(
-        paths=[path for path, _ in shuffled],
+        images=[image for image, _ in shuffled],
         labels=np.array([label for _, label in shuffled], np.int32),
-        distractor_paths=[distractors[i] for i in order],
+        distractors=[others[i] for i in order],
     )
 
 
-def arrange_mixed(paths, distractor_paths, rng) -> Unlabeled:
+def arrange_mixed(images, distractors, rng) -> Unlabeled:
     """Mixes the distractors into the unlabeled images: nobody knows which they are."""
-    mixed = flatten(paths) + flatten(distractor_paths)
+    mixed = flatten(images) + flatten(distractors)
     labels = np.full(len(mixed), DISTRACTOR_LABEL, np.int32)
-    count = len(paths[0])
-    labels[: len(paths) * count] = np.repeat(np.arange(len(paths)), count)
+    count = len(images[0])
+    labels[: len(images) * count] = np.repeat(np.arange(len(images)), count)
     order = rng.permutation(len(mixed))
     return Unlabeled([mixed[i] for i in order], labels[order], [])
 
@@ -90,12 +105,12 @@ def arrange_mixed(paths, distractor_paths, rng) -> Unlabeled:
 PROTOCOL_ARRANGEMENTS = {"paper": arrange_as_paper, "standard": arrange_mixed}
 
 
-def flatten(paths: list[list[str]]) -> list[str]:
-    """Returns the paths class after class."""
-    return [path for class_paths in paths for path in class_paths]
+def flatten(images: list[list]) -> list:
+    """Returns the images class after class."""
+    return [image for class_images in images for image in class_images]
 
 
-def episode_files(lists: EpisodeLists, index: int, arrange: Arrangement) -> EpisodeFiles:
+def episode_rows(lists: EpisodeLists, index: int, arrange: Arrangement) -> EpisodeRows:
     """Returns the images of episode `index` in feeding order.
 
     Raises:
@@ -103,16 +118,33 @@ def episode_files(lists: EpisodeLists, index: int, arrange: Arrangement) -> Epis
     """
     lists.check_index(index)
     episode, seed = lists.config.episode, lists.config.seed
-    labeled, shot = lists.labeled_paths(index), episode.shot
+    labeled, shot = lists.labeled_rows(index), episode.shot
     labels = np.arange(episode.way, dtype=np.int32)
     rng = np.random.default_rng([seed, ARRANGEMENT_STREAM, index])
-    unlabeled = arrange(lists.unlabeled_paths(index), lists.distractor_paths(index), rng)
-    return EpisodeFiles(
-        support_paths=flatten([paths[:shot] for paths in labeled]),
+    unlabeled = arrange(
+        lists.unlabeled_rows(index).tolist(), lists.distractor_rows(index).tolist(), rng
+    )
+    return EpisodeRows(
+        support_rows=labeled[:, :shot].ravel().astype(np.int32),
         support_labels=np.repeat(labels, shot),
-        query_paths=flatten([paths[shot:] for paths in labeled]),
+        query_rows=labeled[:, shot:].ravel().astype(np.int32),
         query_labels=np.repeat(labels, episode.queries_per_class),
-        unlabeled_paths=unlabeled.paths,
+        unlabeled_rows=np.array(unlabeled.images, np.int32),
         unlabeled_labels=unlabeled.labels,
-        distractor_paths=unlabeled.distractor_paths,
+        distractor_rows=np.array(unlabeled.distractors, np.int32),
+    )
+
+
+def episode_files(lists: EpisodeLists, index: int, arrange: Arrangement) -> EpisodeFiles:
+    """Returns the same as `episode_rows` with the paths of the images.
+
+    Raises:
+        InputError: If the lists are shorter than that.
+    """
+    rows, path = episode_rows(lists, index, arrange), lists.catalogue.path
+    return EpisodeFiles(
+        *(
+            [path(row) for row in field] if name.endswith("_rows") else field
+            for name, field in rows._asdict().items()
+        )
     )

@@ -1,9 +1,11 @@
 """The folders of a data set: `{labeled,unlabeled}_{train,val,test}/<class>/<image>`."""
 
 import dataclasses
+import functools
 import os
 import pathlib
 
+import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from lst_tf2.errors import InputError, MissingInputError
@@ -26,7 +28,10 @@ class ClassImages:
 
 @dataclasses.dataclass(frozen=True)
 class Catalogue:
-    """Names the images of one split, classes sorted by name."""
+    """Names the images of one split, classes sorted by name.
+
+    The *row* of an image is its place in `names`.
+    """
 
     folder: pathlib.Path
     split: str
@@ -46,12 +51,32 @@ class Catalogue:
 
     def file_names(self) -> list[str]:
         """Returns every image as `<pool>/<class>/<file>`, in order."""
-        return [
+        return list(self.names)
+
+    @functools.cached_property
+    def names(self) -> tuple[str, ...]:
+        """Every image as `<pool>/<class>/<file>`, in order."""
+        return tuple(
             f"{pool}_{self.split}/{entry.name}/{name}"
             for entry in self.classes
-            for pool in ("labeled", "unlabeled")
+            for pool in POOLS
             for name in getattr(entry, pool)
-        ]
+        )
+
+    def path(self, row: int) -> str:
+        """Returns the path of the image in a row."""
+        return os.path.join(self.folder, self.names[row])
+
+    @functools.cached_property
+    def first_rows(self) -> np.ndarray:
+        """Row of the first image of each class in each pool, `[class, pool]`."""
+        counts = [len(getattr(entry, pool)) for entry in self.classes for pool in POOLS]
+        return np.cumsum([0, *counts[:-1]]).reshape(-1, len(POOLS))
+
+    def labels(self) -> np.ndarray:
+        """Returns the index of the class of every image, `[row]` int32."""
+        counts = [len(entry.labeled) + len(entry.unlabeled) for entry in self.classes]
+        return np.repeat(np.arange(len(counts), dtype=np.int32), counts)
 
 
 def scan_split(folder: str | os.PathLike, split: str) -> Catalogue:

@@ -17,7 +17,7 @@ import pathlib
 import numpy as np
 
 from lst_tf2.config import EpisodeConfig, ListConfig, check
-from lst_tf2.data.layout import Catalogue, scan_split
+from lst_tf2.data.layout import POOLS, Catalogue, scan_split
 from lst_tf2.data.sampling import INDEX_DTYPE, sample_arrays
 from lst_tf2.errors import InputError, MissingInputError
 from lst_tf2.files import new_folder, read_json, write_bytes, write_json
@@ -61,18 +61,22 @@ class EpisodeLists:
 
     def labeled_paths(self, index: int) -> list[list[str]]:
         """Returns paths `[N][P]`: for each class the support images, then the queries."""
-        pairs = zip(self.classes[index], self.labeled[index], strict=True)
-        return [[self.catalogue.labeled_path(c, i) for i in images] for c, images in pairs]
+        return [[self.catalogue.path(i) for i in rows] for rows in self.labeled_rows(index)]
 
-    def unlabeled_paths(self, index: int) -> list[list[str]]:
-        """Returns paths `[N][U]` of the unlabeled images of each class."""
-        pairs = zip(self.classes[index], self.unlabeled[index], strict=True)
-        return [[self.catalogue.unlabeled_path(c, i) for i in images] for c, images in pairs]
+    def labeled_rows(self, index: int) -> np.ndarray:
+        """Returns rows `[N, P]` of the catalogue: support images, then queries."""
+        return self._rows("labeled", self.classes[index], self.labeled[index])
 
-    def distractor_paths(self, index: int) -> list[list[str]]:
-        """Returns paths `[X][U]` of the images of each distractor class."""
-        pairs = zip(self.distractor_classes[index], self.distractors[index], strict=True)
-        return [[self.catalogue.unlabeled_path(c, i) for i in images] for c, images in pairs]
+    def unlabeled_rows(self, index: int) -> np.ndarray:
+        """Returns rows `[N, U]` of the catalogue, the unlabeled images of each class."""
+        return self._rows("unlabeled", self.classes[index], self.unlabeled[index])
+
+    def distractor_rows(self, index: int) -> np.ndarray:
+        """Returns rows `[X, U]` of the catalogue, the images of each distractor class."""
+        return self._rows("unlabeled", self.distractor_classes[index], self.distractors[index])
+
+    def _rows(self, pool: str, classes: np.ndarray, images: np.ndarray) -> np.ndarray:
+        return self.catalogue.first_rows[classes, POOLS.index(pool), None] + images
 
 
 def sample_lists(catalogue: Catalogue, config: ListConfig) -> EpisodeLists:

@@ -1,16 +1,21 @@
-"""From filename lists to `tf.data`: decoded in parallel, prefetched, in a fixed order."""
+"""From episode lists to `tf.data`: loaded in parallel, prefetched, in a fixed order."""
 
+import functools
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from lst_tf2.data.arrangement import Arrangement, EpisodeFiles, episode_files
-from lst_tf2.data.layout import Catalogue, check_image
+from lst_tf2.data.arrangement import Arrangement, EpisodeRows, episode_rows
+from lst_tf2.data.images import ImageSource
+from lst_tf2.data.layout import Catalogue
 from lst_tf2.data.lists import EpisodeLists
-from lst_tf2.errors import InputError
 from lst_tf2.structures import Episode
+
+# Steps loaded ahead. Left to itself, tf.data may fill half of the machine's memory.
+PREFETCHED = 4
 
 
 class ImageBatch(NamedTuple):
@@ -20,21 +25,15 @@ class ImageBatch(NamedTuple):
     labels: Any  # [B] int32
 
 
-def decode_images(paths: tf.Tensor, image_size: int) -> tf.Tensor:
-    """Returns the images at `paths` `[B]` as `[B, image_size, image_size, 3]` uint8."""
+class BatchRows(NamedTuple):
+    """Holds the same as rows of the catalogue."""
 
-    def decode(path: tf.Tensor) -> tf.Tensor:
-        # The default transform of TensorFlow is fast and up to nine levels of 255 off; this
-        # one gives the pixels that Pillow gives, hence the original. It decodes PNG as well.
-        image = tf.io.decode_jpeg(tf.io.read_file(path), dct_method="INTEGER_ACCURATE")
-        return tf.ensure_shape(image, [image_size, image_size, 3])
-
-    signature = tf.TensorSpec([image_size, image_size, 3], tf.uint8)
-    return tf.map_fn(decode, paths, fn_output_signature=signature)
+    image_rows: np.ndarray  # [B] int32
+    labels: np.ndarray  # [B] int32
 
 
 def stream_episodes(
-    lists: EpisodeLists, arrange: Arrangement, indices: Sequence[int], image_size: int
+    lists: EpisodeLists, arrange: Arrangement, indices: Sequence[int], source: ImageSource
 ) -> Iterator[Episode]:
     """Returns the episodes of `indices` one after another.
 
@@ -42,18 +41,14 @@ def stream_episodes(
         InputError: If an image is missing, broken, or of another size or mode.
     """
 
-    def load(files: EpisodeFiles) -> Episode:
-        return Episode(*(_load_field(field, image_size) for field in files))
+    def rows_of(index: int) -> EpisodeRows:
+        return episode_rows(lists, index, arrange)
 
-    def files_of(index: int) -> EpisodeFiles:
-        return episode_files(lists, index, arrange)
-
-    dataset = _from_files(files_of, indices, load)
-    return _name_broken_images(dataset, lambda n: paths_of(files_of(indices[n])), image_size)
+    return _stream(rows_of, indices, source, Episode)
 
 
 def stream_meta_batches(
-    lists: EpisodeLists, arrange: Arrangement, steps: range, size: int, image_size: int
+    lists: EpisodeLists, arrange: Arrangement, steps: range, size: int, source: ImageSource
 ) -> Iterator[Episode]:
     """Returns a meta-batch of `size` episodes for each of `steps`.
 
@@ -61,46 +56,29 @@ def stream_meta_batches(
     the list begins anew where it ends.
     """
 
-    def files_of(step: int) -> EpisodeFiles:
+    def rows_of(step: int) -> EpisodeRows:
         indices = [i % len(lists) for i in range(step * size, (step + 1) * size)]
-        members = [episode_files(lists, i, arrange) for i in indices]
-        return EpisodeFiles(*(np.stack(field) for field in zip(*members, strict=True)))
+        members = [episode_rows(lists, i, arrange) for i in indices]
+        return EpisodeRows(*(np.stack(field) for field in zip(*members, strict=True)))
 
-    def load(files: EpisodeFiles) -> Episode:
-        return Episode(*(_load_field(field, image_size) for field in files))
-
-    dataset = _from_files(files_of, steps, load)
-    return _name_broken_images(dataset, lambda n: paths_of(files_of(steps[n])), image_size)
+    return _stream(rows_of, steps, source, Episode)
 
 
 def stream_image_batches(
-    catalogue: Catalogue, steps: range, batch_size: int, image_size: int, seed: int
+    catalogue: Catalogue, steps: range, batch_size: int, source: ImageSource, seed: int
 ) -> Iterator[ImageBatch]:
     """Returns a batch of labeled and unlabeled images for each of `steps`.
 
     The images pass in a new order in each epoch, and batches run across the border of
     two epochs, so that every step has `batch_size` images.
     """
-    items = [
-        (path, label)
-        for label, entry in enumerate(catalogue.classes)
-        for path in (
-            [catalogue.labeled_path(label, i) for i in range(len(entry.labeled))]
-            + [catalogue.unlabeled_path(label, i) for i in range(len(entry.unlabeled))]
-        )
-    ]
-    paths = np.array([path for path, _ in items])
-    labels = np.array([label for _, label in items], np.int32)
+    labels = catalogue.labels()
 
-    def files_of(step: int) -> ImageBatch:
-        rows = shuffled_rows(len(paths), range(step * batch_size, (step + 1) * batch_size), seed)
-        return ImageBatch(paths[rows], labels[rows])
+    def rows_of(step: int) -> BatchRows:
+        rows = shuffled_rows(len(labels), range(step * batch_size, (step + 1) * batch_size), seed)
+        return BatchRows(rows.astype(np.int32), labels[rows])
 
-    def load(files: ImageBatch) -> ImageBatch:
-        return ImageBatch(decode_images(files.images, image_size), files.labels)
-
-    dataset = _from_files(files_of, steps, load)
-    return _name_broken_images(dataset, lambda n: map(str, files_of(steps[n]).images), image_size)
+    return _stream(rows_of, steps, source, ImageBatch)
 
 
 def stream_images(paths: Sequence[str], batch_size: int, image_size: int) -> Iterator[np.ndarray]:
@@ -122,74 +100,40 @@ def stream_images(paths: Sequence[str], batch_size: int, image_size: int) -> Ite
 def shuffled_rows(count: int, places: range, seed: int) -> np.ndarray:
     """Returns the rows at `places` of an endless stream of shuffles of `range(count)`."""
     epochs = range(places.start // count, (places.stop - 1) // count + 1)
-    orders = [np.random.default_rng([seed, epoch]).permutation(count) for epoch in epochs]
+    orders = [_epoch_order(count, seed, epoch) for epoch in epochs]
     first = places.start - epochs.start * count
     return np.concatenate(orders)[first : first + len(places)]
 
 
-def paths_of(files: EpisodeFiles) -> list[str]:
-    """Returns all image paths of an episode or of a meta-batch of them."""
-    return [
-        str(path)
-        for name, field in files._asdict().items()
-        if name.endswith("_paths")
-        for path in np.ravel(field)
-    ]
+# A batch needs one order or two, and the next batch the same.
+@functools.lru_cache(maxsize=2)
+def _epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
+    return np.random.default_rng([seed, epoch]).permutation(count)
 
 
-def _load_field(field: tf.Tensor, image_size: int) -> tf.Tensor:
-    """Returns labels as they are, and paths `[..., B]` as images `[..., B, H, W, 3]`."""
-    if field.dtype != tf.string:
-        return field
-    images = decode_images(tf.reshape(field, [-1]), image_size)
-    return tf.reshape(images, [*field.shape, image_size, image_size, 3])
+def _stream(rows_of: Callable, keys: Sequence[int], source: ImageSource, structure: type):
+    """Yields a `structure` for each of `keys`; `rows_of` gives its fields with rows for images.
 
+    A failure names the image behind it instead of an op.
+    """
+    example = rows_of(keys[0])
+    signature = tuple(tf.TensorSpec(field.shape, tf.int32) for field in example)
+    are_rows = [name.endswith("rows") for name in example._fields]
 
-def _from_files(files_of: Callable, keys: Sequence[int], load: Callable) -> tf.data.Dataset:
-    """Returns the loaded files of every key; `files_of` gives a tuple of arrays."""
+    def load(*fields: tf.Tensor) -> tuple:
+        pairs = zip(fields, are_rows, strict=True)
+        return structure(*(source.load(f) if is_rows else f for f, is_rows in pairs))
 
-    def generate() -> Iterator[tuple]:
-        for key in keys:
-            yield tuple(np.asarray(field) for field in files_of(key))
-
-    example = files_of(keys[0])
-    signature = tuple(
-        tf.TensorSpec(np.shape(f), tf.string if _holds_text(f) else tf.int32) for f in example
+    dataset = tf.data.Dataset.from_generator(
+        lambda: map(tuple, map(rows_of, keys)), output_signature=signature
     )
-    dataset = tf.data.Dataset.from_generator(generate, output_signature=signature)
-    return dataset.map(
-        lambda *fields: load(type(example)(*fields)),
-        num_parallel_calls=tf.data.AUTOTUNE,
-        deterministic=True,
-    ).prefetch(tf.data.AUTOTUNE)
-
-
-def _holds_text(field: Any) -> bool:
-    return np.asarray(field).dtype.kind != "i"
-
-
-def _name_broken_images(dataset: tf.data.Dataset, paths_of_element: Callable, image_size: int):
-    """Yields the elements; a failure names the image behind it instead of an op."""
-    iterator = iter(dataset)
-    for number in range(np.iinfo(np.int64).max):
+    dataset = dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    iterator = iter(dataset.prefetch(PREFETCHED))
+    for key in keys:
         try:
             element = next(iterator)
-        except StopIteration:
-            return
         except tf.errors.OpError:
-            for path in paths_of_element(number):
-                _check_loads(path, image_size)
+            for rows in itertools.compress(rows_of(key), are_rows):
+                source.check(rows.ravel())
             raise  # Every image is sound: not the user's mistake.
         yield element
-
-
-def _check_loads(path: str, image_size: int) -> None:
-    """Raises `InputError` unless the image at `path` can be loaded, and says why not."""
-    check_image(path, image_size)
-    try:  # TensorFlow's decoders refuse some files that Pillow lets pass.
-        decode_images(tf.constant([path]), image_size)
-    except tf.errors.OpError:
-        raise InputError(
-            f"Expected an RGB image at {path}, received a file that can not be decoded; "
-            "save it anew or remove it."
-        ) from None

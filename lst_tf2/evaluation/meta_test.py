@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from lst_tf2.config import MetaTestConfig
 from lst_tf2.data.arrangement import PROTOCOL_ARRANGEMENTS
+from lst_tf2.data.cache import open_images
 from lst_tf2.data.lists import EpisodeLists, open_lists
 from lst_tf2.data.pipeline import stream_episodes
 from lst_tf2.evaluation.calibrated import run_calibrated
@@ -54,7 +55,8 @@ def run_by_batch(
 ) -> Iterator[EpisodeResult]:
     """Yields the result of every episode, in order, each set normalized by itself."""
     arrange = PROTOCOL_ARRANGEMENTS[config.protocol]
-    episodes = stream_episodes(lists, arrange, range(len(lists)), config.model.image_size)
+    images = open_images(lists.catalogue, config.model.image_size, config.cache)
+    episodes = stream_episodes(lists, arrange, range(len(lists)), images)
 
     @tf.function(jit_compile=config.jit_compile)
     def run(episode: Episode) -> EpisodeResult:

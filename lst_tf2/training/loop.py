@@ -38,7 +38,7 @@ def run_steps(
     Raises:
         InputError: If a loss is not finite; that step's actions do not run.
     """
-    for step, batch in zip(steps, batches, strict=True):
+    for step, batch in zip(steps, progress.time_waits(batches), strict=True):
         scalars = {name: float(value) for name, value in step_fn(step, batch).items()}
         done = step + 1
         check_finite(done, scalars)

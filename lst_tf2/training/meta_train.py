@@ -9,6 +9,8 @@ import tensorflow as tf
 
 from lst_tf2.config import MetaTrainConfig
 from lst_tf2.data.arrangement import arrange_for_training
+from lst_tf2.data.cache import open_images
+from lst_tf2.data.images import ImageSource
 from lst_tf2.data.lists import EpisodeLists, open_lists
 from lst_tf2.data.pipeline import stream_episodes, stream_meta_batches
 from lst_tf2.models.learner import Learner
@@ -39,7 +41,12 @@ def meta_train(config: MetaTrainConfig, *, overwrite: bool = False) -> str:
     steps = range(store.restore_newest(), config.loop.num_steps)
     if not steps:
         return f"Nothing to do: {folder / f'step_{steps.start}.npz'} is there already."
-    MetaTraining(config, trainer, store, val_lists).run(train_lists, steps)
+    train_images, val_images = (
+        open_images(lists.catalogue, config.model.image_size, config.cache)
+        for lists in (train_lists, val_lists)
+    )
+    training = MetaTraining(config, trainer, store, val_lists, val_images)
+    training.run(train_lists, train_images, steps)
     return f"Meta-trained learner: {folder / f'step_{steps.stop}.npz'}"
 
 
@@ -66,20 +73,18 @@ class MetaTraining:
         trainer: MetaTrainer,
         store: CheckpointStore,
         val_lists: EpisodeLists,
+        val_images: ImageSource,
     ):
-        self.config, self.trainer, self.store, self.val_lists = config, trainer, store, val_lists
+        self.config, self.trainer, self.store = config, trainer, store
+        self.val_lists, self.val_images = val_lists, val_images
         self.summaries = Summaries(store.folder)
 
-    def run(self, train_lists: EpisodeLists, steps: range) -> None:
+    def run(self, train_lists: EpisodeLists, train_images: ImageSource, steps: range) -> None:
         """Trains for `steps`."""
         config, loop = self.config, self.config.loop
         self.summaries.write_settings(config)
         batches = stream_meta_batches(
-            train_lists,
-            arrange_for_training,
-            steps,
-            config.meta_batch_size,
-            config.model.image_size,
+            train_lists, arrange_for_training, steps, config.meta_batch_size, train_images
         )
         with Progress(
             "meta-train", steps.stop, start=steps.start, print_every=loop.print_every_steps
@@ -96,11 +101,12 @@ class MetaTraining:
         return self.trainer.train_step(meta_batch)
 
     def write_scalars(self, progress: Progress, step: int, scalars: dict[str, float]) -> None:
-        """Writes what the step reported, both learning rates and the pace."""
+        """Writes what the step reported, both learning rates, the pace and the wait for data."""
         named = {f"train/{name}": value for name, value in scalars.items()}
         trainer, config = self.trainer, self.config
         named["learning_rate/meta"] = rate_of(trainer.meta_optimizer, config.optimizer)
         named["learning_rate/swn"] = rate_of(trainer.swn_optimizer, config.swn_optimizer)
+        named["speed/data_wait_seconds"] = progress.lap_wait()
         pace = progress.lap_pace() * config.meta_batch_size
         self.summaries.write_scalars(step, named | {"speed/episodes_per_second": pace})
 
@@ -122,6 +128,4 @@ class MetaTraining:
         count = self.config.num_val_episodes
         turn = math.ceil(step / self.config.loop.validate_every_steps) - 1
         indices = [i % len(self.val_lists) for i in range(turn * count, (turn + 1) * count)]
-        return stream_episodes(
-            self.val_lists, arrange_for_training, indices, self.config.model.image_size
-        )
+        return stream_episodes(self.val_lists, arrange_for_training, indices, self.val_images)

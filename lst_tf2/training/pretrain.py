@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from lst_tf2.config import PretrainConfig, check
+from lst_tf2.data.cache import open_images
 from lst_tf2.data.layout import scan_split
 from lst_tf2.data.pipeline import ImageBatch, stream_image_batches
 from lst_tf2.models.learner import PretrainModel
@@ -96,16 +97,16 @@ def _run(trainer: Pretrainer, catalogue, store: CheckpointStore, steps: range) -
 
     def write_scalars(step: int, scalars: dict[str, float]) -> None:
         named = {f"pretrain/{name}": value for name, value in scalars.items()}
-        rate = rate_of(trainer.optimizer, config.optimizer)
-        summaries.write_scalars(step, named | {"learning_rate/pretrain": rate})
+        named["learning_rate/pretrain"] = rate_of(trainer.optimizer, config.optimizer)
+        named["speed/data_wait_seconds"] = progress.lap_wait()
+        summaries.write_scalars(step, named)
 
     actions = [
         Every(loop.summary_every_steps, write_scalars),
         Every(loop.save_every_steps, lambda step, _: store.save(step)),
     ]
-    batches = stream_image_batches(
-        catalogue, steps, config.batch_size, config.model.image_size, config.seed
-    )
+    images = open_images(catalogue, config.model.image_size, config.cache)
+    batches = stream_image_batches(catalogue, steps, config.batch_size, images, config.seed)
     with Progress(
         "pre-train", steps.stop, start=steps.start, print_every=loop.print_every_steps
     ) as progress:

@@ -9,8 +9,8 @@ from lst_tf2.config import ModelConfig, check
 from lst_tf2.errors import InputError, MissingInputError
 from lst_tf2.files import read_json, write_json
 
-# A run may be prolonged, watched more closely or moved without becoming another run.
-FREE_SETTINGS = ("loop", "run_folder", "jit_compile")
+# A run may be prolonged, watched more closely, moved or fed otherwise without becoming another run.
+FREE_SETTINGS = ("loop", "run_folder", "jit_compile", "cache")
 # Parts of the model's settings that say how to compute, not what the weights mean.
 COMPUTE_SETTINGS = ("precision", "recompute")
 

@@ -49,9 +49,9 @@ def test_paper_order_is_the_recorded_one(recorded):
         task = int("".join(c for c in key.rsplit("task", 1)[-1] if c.isdigit()))
         distractors = distractors_of_task(lists, task) if fed.get("inputd") else []
         arranged = arrangement.arrange_as_paper(unlabeled_of_task(lists, task), distractors, RNG)
-        assert file_names(arranged.paths) == file_names(np.ravel(fed["inputc"]))
+        assert file_names(arranged.images) == file_names(np.ravel(fed["inputc"]))
         if distractors:
-            assert file_names(arranged.distractor_paths) == file_names(np.ravel(fed["inputd"]))
+            assert file_names(arranged.distractors) == file_names(np.ravel(fed["inputd"]))
         compared += 1
     assert compared >= 2
 
@@ -59,19 +59,19 @@ def test_paper_order_is_the_recorded_one(recorded):
 def test_paper_labels_follow_their_images():
     paths = [[f"{c}-{i}" for i in range(4)] for c in range(3)]
     arranged = arrangement.arrange_as_paper(paths, [], RNG)
-    assert [int(path[0]) for path in arranged.paths] == arranged.labels.tolist()
-    assert sorted(arranged.paths) == sorted(arrangement.flatten(paths))
+    assert [int(path[0]) for path in arranged.images] == arranged.labels.tolist()
+    assert sorted(arranged.images) == sorted(arrangement.flatten(paths))
 
 
 def test_mixed_order_marks_distractors():
     paths = [[f"{c}-{i}" for i in range(4)] for c in range(3)]
     others = [[f"x-{c}{i}" for i in range(4)] for c in range(2)]
     arranged = arrangement.arrange_mixed(paths, others, np.random.default_rng(1))
-    assert sorted(arranged.paths) == sorted(arrangement.flatten(paths + others))
-    for path, label in zip(arranged.paths, arranged.labels, strict=True):
+    assert sorted(arranged.images) == sorted(arrangement.flatten(paths + others))
+    for path, label in zip(arranged.images, arranged.labels, strict=True):
         assert label == (-1 if path[0] == "x" else int(path[0]))
-    assert arranged.distractor_paths == []
-    assert arranged.paths != arrangement.flatten(paths + others)
+    assert arranged.distractors == []
+    assert arranged.images != arrangement.flatten(paths + others)
 
 
 def test_episode_files_name_support_before_queries(tmp_path):

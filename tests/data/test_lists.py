@@ -31,13 +31,20 @@ def test_sets_are_balanced_and_disjoint(folder, way, shot, seed):
     episode = dataclasses.replace(EPISODE, way=way, shot=shot)
     lists = sample_lists(scan_split(folder, "test"), config_of(folder, episode, seed=seed))
     for index in range(len(lists)):
-        labeled, unlabeled = lists.labeled_paths(index), lists.unlabeled_paths(index)
-        distractors = lists.distractor_paths(index)
-        assert [len(paths) for paths in labeled] == [shot + 3] * way
-        assert [len(paths) for paths in unlabeled] == [4] * way
-        assert [len(paths) for paths in distractors] == [4] * 2
-        everything = [p for group in labeled + unlabeled + distractors for p in group]
+        labeled, unlabeled = lists.labeled_rows(index), lists.unlabeled_rows(index)
+        distractors = lists.distractor_rows(index)
+        assert labeled.shape == (way, shot + 3)
+        assert unlabeled.shape == (way, 4)
+        assert distractors.shape == (2, 4)
+        everything = np.concatenate([rows.ravel() for rows in (labeled, unlabeled, distractors)])
         assert len(set(everything)) == len(everything)
+        for label, entry in enumerate(lists.classes[index]):
+            for row, i in zip(unlabeled[label], lists.unlabeled[index, label], strict=True):
+                assert lists.catalogue.path(row) == lists.catalogue.unlabeled_path(entry, i)
+            for path, i in zip(
+                lists.labeled_paths(index)[label], lists.labeled[index, label], strict=True
+            ):
+                assert path == lists.catalogue.labeled_path(entry, i)
         classes = [*lists.classes[index], *lists.distractor_classes[index]]
         assert len(set(classes)) == way + 2
 

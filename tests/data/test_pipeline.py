@@ -6,6 +6,7 @@ from PIL import Image
 from lst_tf2.config import EpisodeConfig, ListConfig
 from lst_tf2.data import pipeline
 from lst_tf2.data.arrangement import arrange_as_paper, arrange_for_training, episode_files
+from lst_tf2.data.images import ImageFiles, decode_images
 from lst_tf2.data.layout import scan_split
 from lst_tf2.data.lists import sample_lists
 from lst_tf2.errors import InputError, MissingInputError
@@ -21,13 +22,17 @@ def fixture_lists(tmp_path):
     return sample_lists(scan_split(folder, "test"), ListConfig(str(folder), "test", episode, 6))
 
 
+def files_of(lists):
+    return ImageFiles(lists.catalogue, 16)
+
+
 def pixels(path):
     with Image.open(path) as image:
         return np.asarray(image)
 
 
 def test_episode_holds_the_listed_images(lists):
-    stream = pipeline.stream_episodes(lists, arrange_as_paper, range(2, 4), 16)
+    stream = pipeline.stream_episodes(lists, arrange_as_paper, range(2, 4), files_of(lists))
     for index, episode in zip((2, 3), stream, strict=True):
         files = episode_files(lists, index, arrange_as_paper)
         for images, paths in (
@@ -48,13 +53,13 @@ def test_jpeg_decodes_to_the_pixels_of_the_original(tmp_path, subsampling):
     for path in paths:
         rough = Image.fromarray(rng.integers(0, 256, (6, 6, 3), np.uint8)).resize((84, 84))
         rough.save(path, quality=90, subsampling=subsampling)
-    decoded = pipeline.decode_images(tf.constant(paths), 84)
+    decoded = decode_images(tf.constant(paths), 84)
     np.testing.assert_array_equal(decoded, [pixels(path) for path in paths])
 
 
 def test_steps_see_the_same_episodes_wherever_the_stream_starts(lists):
     def stream(steps):
-        return pipeline.stream_meta_batches(lists, arrange_for_training, steps, 2, 16)
+        return pipeline.stream_meta_batches(lists, arrange_for_training, steps, 2, files_of(lists))
 
     whole = list(stream(range(5)))
     late = list(stream(range(3, 5)))
@@ -76,8 +81,8 @@ def test_epochs_pass_every_image_once_in_new_orders():
 
 def test_image_batches_carry_class_indices(lists):
     catalogue = scan_split(lists.catalogue.folder, "train")
-    stream = pipeline.stream_image_batches(catalogue, range(3), 20, 16, seed=0)
-    batches = list(stream)
+    source = ImageFiles(catalogue, 16)
+    batches = list(pipeline.stream_image_batches(catalogue, range(3), 20, source, seed=0))
     labels = np.concatenate([batch.labels for batch in batches])
     np.testing.assert_array_equal(np.bincount(labels), [12] * 5)
     images = np.concatenate([batch.images for batch in batches])
@@ -114,7 +119,7 @@ def encoded(tmp_path, mode, size, suffix="png"):
 )
 def test_broken_image_is_named(lists, tmp_path, make, message):
     path = spoil(lists, make(tmp_path))
-    stream = pipeline.stream_episodes(lists, arrange_for_training, range(3), 16)
+    stream = pipeline.stream_episodes(lists, arrange_for_training, range(3), files_of(lists))
     next(stream)
     with pytest.raises(InputError, match=message) as caught:
         next(stream)
@@ -124,6 +129,7 @@ def test_broken_image_is_named(lists, tmp_path, make, message):
 def test_image_removed_meanwhile_is_named(lists):
     path = lists.labeled_paths(0)[0][0]
     (lists.catalogue.folder / path).unlink()
-    stream = pipeline.stream_meta_batches(lists, arrange_for_training, range(1), 2, 16)
+    source = files_of(lists)
+    stream = pipeline.stream_meta_batches(lists, arrange_for_training, range(1), 2, source)
     with pytest.raises(MissingInputError, match="found no file; restore it"):
         next(stream)

@@ -1,0 +1,244 @@
+"""Decoded images kept for further use: in memory, or packed into a file below the data set.
+
+A packed split is a folder `<data set>/image_cache/<split>_<side>px_<digest>`:
+
+    images.u8      [n, side, side, 3] uint8, nothing else
+    files.txt      the n images, in order
+    checksums.u32  [n] CRC-32 of each image, little-endian
+    record.json    what to expect of the others
+
+The digest is over names, sizes and times of change of the image files: for a data set that
+was changed there is another folder, or none yet.
+"""
+
+import hashlib
+import math
+import mmap
+import os
+import pathlib
+import shutil
+import sys
+import zlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from lst_tf2.config import CACHES, check, check_choice
+from lst_tf2.data.images import ImageArray, ImageFiles, ImageSource, decode_all
+from lst_tf2.data.layout import Catalogue
+from lst_tf2.errors import InputError, MissingInputError
+from lst_tf2.files import new_folder, read_json, write_bytes, write_json
+from lst_tf2.progress import Progress
+
+CACHE_FOLDER = "image_cache"
+IMAGES_NAME, CHECKSUMS_NAME, RECORD_NAME = "images.u8", "checksums.u32", "record.json"
+VERSION = 1
+# What is read of a mapped file counts as memory of the process until it is given back. The
+# system maps whole 64 kB around each image, so that it counts about five times.
+RETURN_BYTES = 2**26
+
+
+class PackedImages(ImageArray):
+    """Reads the images of a packed split from its memory-mapped file."""
+
+    def __init__(self, folder: pathlib.Path, shape: tuple[int, ...]):
+        self.folder, self.shape = folder, shape
+        with open(folder / IMAGES_NAME, "rb") as file:
+            self.map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        super().__init__(np.frombuffer(self.map, np.uint8).reshape(shape))
+        self.checksums = np.fromfile(folder / CHECKSUMS_NAME, "<u4")
+        self.is_sound = np.zeros(len(self.checksums), bool)
+        self.num_bytes_read = 0
+
+    def gather(self, rows: np.ndarray) -> np.ndarray:
+        """Returns a copy of the images in `rows`, each compared with its checksum once."""
+        self._read_ahead(rows.ravel())
+        self.check(rows.ravel())
+        images = super().gather(rows)
+        self._return_memory(images.nbytes)
+        return images
+
+    def check(self, rows: np.ndarray) -> None:
+        """Raises `InputError` for the first image in `rows` that was changed since packed."""
+        for row in rows[~self.is_sound[rows]]:
+            check(
+                zlib.crc32(self.images[row]) == self.checksums[row],
+                f"image {row} of {self.folder / IMAGES_NAME} as it was packed",
+                "other bytes",
+                f"remove {self.folder} to pack the images anew",
+            )
+            self.is_sound[row] = True
+
+    def _read_ahead(self, rows: np.ndarray) -> None:
+        """Asks the disk for all rows at once, where touching them asks for page after page."""
+        if not hasattr(mmap, "MADV_WILLNEED"):
+            return
+        num_bytes = self.images[0].nbytes
+        for row in rows.tolist():
+            start = row * num_bytes // mmap.PAGESIZE * mmap.PAGESIZE
+            self.map.madvise(mmap.MADV_WILLNEED, start, (row + 1) * num_bytes - start)
+
+    def _return_memory(self, num_bytes: int) -> None:
+        self.num_bytes_read += num_bytes
+        if self.num_bytes_read > RETURN_BYTES and hasattr(mmap, "MADV_DONTNEED"):
+            self.map.madvise(mmap.MADV_DONTNEED)
+            self.num_bytes_read = 0
+
+
+def open_images(catalogue: Catalogue, image_size: int, cache: str) -> ImageSource:
+    """Returns the images of `catalogue`, kept as `cache` says.
+
+    Args:
+        catalogue: The images of a split.
+        image_size: Their side in pixels.
+        cache: `none`, decoded at each use; `ram`, decoded now into memory; `packed`,
+            decoded now into a file unless that was done before.
+
+    Raises:
+        InputError: If an image is broken, or the packed split is or can not be written.
+    """
+    check_choice("cache", cache, CACHES)
+    if cache == "none":
+        return ImageFiles(catalogue, image_size)
+    return (read_into_memory if cache == "ram" else open_packed)(catalogue, image_size)
+
+
+def read_into_memory(catalogue: Catalogue, image_size: int) -> ImageArray:
+    """Returns the images of `catalogue`, decoded now.
+
+    Raises:
+        InputError: If an image is broken or there is too little memory.
+    """
+    shape = (len(catalogue.names), image_size, image_size, 3)
+    try:
+        images = np.empty(shape, np.uint8)
+    except MemoryError:
+        raise InputError(
+            f"Expected {math.prod(shape) / 1e9:.3g} GB of free memory for split "
+            f"{catalogue.split!r}, received less; pass --cache=packed."
+        ) from None
+    row = 0
+    for chunk in _decode(catalogue, image_size, "reading"):
+        images[row : row + len(chunk)] = chunk
+        row += len(chunk)
+    return ImageArray(images)
+
+
+def open_packed(catalogue: Catalogue, image_size: int) -> PackedImages:
+    """Returns the packed images of `catalogue`; packs them where they are not or were changed.
+
+    Raises:
+        InputError: If an image is broken, or the packed split is or can not be written.
+    """
+    digest = digest_of_files(catalogue)
+    base = catalogue.folder / CACHE_FOLDER
+    name = f"{catalogue.split}_{image_size}px"
+    folder = base / f"{name}_{digest[:12]}"
+    record = {
+        "version": VERSION,
+        "shape": [len(catalogue.names), image_size, image_size, 3],
+        "digest": digest,
+    }
+    if not folder.exists():
+        for former in sorted(base.glob(f"{name}_*")):
+            print(
+                f"{former} is of other image files than lie there now; packing those. "
+                "It can be removed.",
+                file=sys.stderr,
+            )
+        pack(catalogue, folder, record)
+    _check_packed(folder, record)
+    return PackedImages(folder, tuple(record["shape"]))
+
+
+def digest_of_files(catalogue: Catalogue) -> str:
+    """Returns a checksum over name, size and time of change of every image file.
+
+    Raises:
+        MissingInputError: If a file is gone.
+    """
+    digest = hashlib.sha256()
+    for row, name in enumerate(catalogue.names):
+        try:
+            state = os.stat(catalogue.path(row))
+        except OSError as error:
+            raise MissingInputError(
+                f"Expected an image at {catalogue.path(row)}, found none ({error}); restore it."
+            ) from None
+        line = f"{name}\0{state.st_size}\0{state.st_mtime_ns}\n"
+        digest.update(line.encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def pack(catalogue: Catalogue, folder: pathlib.Path, record: dict) -> None:
+    """Packs the images of `catalogue` into the new folder `folder`, whole or not at all.
+
+    Raises:
+        InputError: If an image is broken, or the folder can not be written.
+    """
+    try:
+        with new_folder(folder) as temporary:
+            _check_space(temporary, record["shape"])
+            checksums = _write_images(temporary / IMAGES_NAME, catalogue, record["shape"][1])
+            names = "".join(f"{name}\n" for name in catalogue.names)
+            write_bytes(temporary / "files.txt", names.encode("utf-8", "surrogateescape"))
+            write_bytes(temporary / CHECKSUMS_NAME, checksums.astype("<u4").tobytes())
+            write_json(temporary / RECORD_NAME, record)
+    except InputError:
+        raise
+    except OSError as error:
+        if folder.exists():
+            return  # Another process has packed the same images meanwhile.
+        raise InputError(
+            f"Expected to pack the images of split {catalogue.split!r} into {folder}, received: "
+            f"{error}; pass --cache=ram or --cache=none, or make that folder writable."
+        ) from None
+
+
+def _check_space(folder: pathlib.Path, shape: Sequence[int]) -> None:
+    free = shutil.disk_usage(folder).free
+    check(
+        math.prod(shape) < free,
+        f"{math.prod(shape) / 1e9:.3g} GB of free disk in {folder.parent}",
+        f"{free / 1e9:.3g} GB",
+        "make room or pass --cache=none",
+    )
+
+
+def _write_images(path: pathlib.Path, catalogue: Catalogue, image_size: int) -> np.ndarray:
+    """Writes the pixels of all images and returns their checksums."""
+    checksums = []
+    with open(path, "wb") as file:
+        for images in _decode(catalogue, image_size, "packing"):
+            file.write(images)
+            checksums += map(zlib.crc32, images)
+        file.flush()
+        os.fsync(file.fileno())
+    return np.array(checksums)
+
+
+def _decode(catalogue: Catalogue, image_size: int, label: str) -> Iterator[np.ndarray]:
+    """Yields all images of `catalogue` in order, some at a time, and shows how far it is."""
+    paths = [catalogue.path(row) for row in range(len(catalogue.names))]
+    label = f"{label} {catalogue.split}"
+    with Progress(label, len(paths), print_every=max(1000, len(paths) // 10)) as progress:
+        for images in decode_all(paths, image_size):
+            yield images
+            for _ in images:
+                progress.advance()
+
+
+def _check_packed(folder: pathlib.Path, record: dict) -> None:
+    """Raises `InputError` unless `folder` holds what `record` says, as far as sizes tell."""
+    remedy = f"remove {folder} to pack the images anew"
+    try:
+        found = read_json(folder / RECORD_NAME)
+    except InputError:
+        found = "no such file, or no JSON"
+    check(found == record, f"{record} in {folder / RECORD_NAME}", found, remedy)
+    num_images = record["shape"][0]
+    sizes = {IMAGES_NAME: math.prod(record["shape"]), CHECKSUMS_NAME: 4 * num_images}
+    for name, size in sizes.items():
+        path = folder / name
+        found = path.stat().st_size if path.is_file() else "no such file"
+        check(found == size, f"{size} bytes in {path}", found, remedy)
