@@ -107,6 +107,15 @@ def test_scripts_write_what_they_say(home):
     assert len(summary["per_step"]) == 5
 
 
+def test_each_split_was_packed_once(home):
+    names = [path.name for path in (home / "data" / "letters" / "image_cache").iterdir()]
+    assert sorted(name.rpartition("_")[0] for name in names) == [
+        "test_16px",
+        "train_16px",
+        "val_16px",
+    ]
+
+
 def test_printed_next_command_runs(home):
     script, *arguments = shlex.split((home / "next.txt").read_text())
     assert script == "test.py"
@@ -132,10 +141,16 @@ def test_summaries_hold_scalars_histograms_text_and_hparams(home):
         "learning_rate/meta",
         "learning_rate/swn",
         "speed/episodes_per_second",
+        "speed/data_wait_seconds",
         "settings",
     }
     assert [event.step for event in events.Tensors("train/accuracy")] == [1, 2]
     assert "_hparams_/session_start_info" in events.summary_metadata
+    events = EventAccumulator(str(home / "pretrain_weights" / "letters" / "logs"))
+    events.Reload()
+    (wait,) = events.Tensors("speed/data_wait_seconds")
+    assert wait.step == 2
+    assert wait.tensor_proto.float_val[0] > 0
 
 
 def test_test_with_distractors_in_both_protocols(home):
@@ -162,7 +177,7 @@ def test_pretrained_weights_are_tested_as_iteration_0(home):
 
 
 def test_longer_run_goes_on_and_equals_one_never_stopped(home):
-    result = run("train.py", *META, "--metatrain_iterations=3", cwd=home)
+    result = run("train.py", *META, "--metatrain_iterations=3", "--cache=none", cwd=home)
     assert result.returncode == 0, result.stderr
     assert "meta-train 3/3" in result.stderr
     assert "meta-train 1/3" not in result.stderr
@@ -200,6 +215,7 @@ def test_other_settings_need_overwrite(home):
         ("train.py", [*META, "--pretrain_iterations=7"], ["step_7.npz", "saved steps there: 2"]),
         ("train.py", [*META, "--filters=4,9"], ["filters", "pass the same --filters"]),
         ("train.py", [*META, "--filters=4,x"], ["whole numbers"]),
+        ("train.py", [*META, "--cache=disk"], ["--cache to be one of none, ram", "'disk'"]),
         ("train.py", [*META, "--activation=tanh"], ["leaky_relu, relu, None", "'tanh'"]),
         ("train.py", [*META, "--base_lr=nan"], ["a finite base_lr above 0", "nan"]),
         ("train.py", [*META, "--meta_finetune"], ["1-shot_MTL_weights", "--finetune_w_path"]),

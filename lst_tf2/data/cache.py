@@ -34,28 +34,33 @@ CACHE_FOLDER = "image_cache"
 IMAGES_NAME, CHECKSUMS_NAME, RECORD_NAME = "images.u8", "checksums.u32", "record.json"
 VERSION = 1
 # What is read of a mapped file counts as memory of the process until it is given back. The
-# system maps whole 64 kB around each image, so that it counts about five times.
+# system maps 64 kB around each page, so that what was read counts about five times.
 RETURN_BYTES = 2**26
+# A smaller file may stay.
+LARGE_BYTES = 2**28
 
 
 class PackedImages(ImageArray):
     """Reads the images of a packed split from its memory-mapped file."""
 
     def __init__(self, folder: pathlib.Path, shape: tuple[int, ...]):
-        self.folder, self.shape = folder, shape
+        self.folder = folder
         with open(folder / IMAGES_NAME, "rb") as file:
             self.map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         super().__init__(np.frombuffer(self.map, np.uint8).reshape(shape))
         self.checksums = np.fromfile(folder / CHECKSUMS_NAME, "<u4")
         self.is_sound = np.zeros(len(self.checksums), bool)
+        self.is_large = self.images.nbytes > LARGE_BYTES
         self.num_bytes_read = 0
 
     def gather(self, rows: np.ndarray) -> np.ndarray:
         """Returns a copy of the images in `rows`, each compared with its checksum once."""
-        self._read_ahead(rows.ravel())
-        self.check(rows.ravel())
+        if self.is_large:
+            self._read_ahead(rows)
+        self.check(rows)
         images = super().gather(rows)
-        self._return_memory(images.nbytes)
+        if self.is_large:
+            self._return_memory(images.nbytes)
         return images
 
     def check(self, rows: np.ndarray) -> None:

@@ -17,7 +17,7 @@ class ImageSource(Protocol):
     """Gives the images of a catalogue by their rows."""
 
     def load(self, rows: tf.Tensor) -> tf.Tensor:
-        """Returns the images in `rows` `[...]` as `[..., H, W, 3]` uint8, in eager mode or not."""
+        """Returns the images in `rows` `[B]` as `[B, H, W, 3]` uint8."""
 
     def check(self, rows: np.ndarray) -> None:
         """Raises `InputError` for the first image in `rows` that can not be loaded."""
@@ -31,10 +31,8 @@ class ImageFiles:
         self.paths = tf.constant([catalogue.path(row) for row in range(len(catalogue.names))])
 
     def load(self, rows: tf.Tensor) -> tf.Tensor:
-        """Returns the images in `rows` `[...]` as `[..., H, W, 3]` uint8."""
-        paths = tf.gather(self.paths, tf.reshape(rows, [-1]))
-        images = decode_images(paths, self.image_size)
-        return tf.reshape(images, [*rows.shape, self.image_size, self.image_size, 3])
+        """Returns the images in `rows` `[B]` as `[B, H, W, 3]` uint8."""
+        return decode_images(tf.gather(self.paths, rows), self.image_size)
 
     def check(self, rows: np.ndarray) -> None:
         """Raises `InputError` for the first image in `rows` that can not be decoded."""
@@ -49,7 +47,7 @@ class ImageArray:
         self.images = images
 
     def load(self, rows: tf.Tensor) -> tf.Tensor:
-        """Returns the images in `rows` `[...]` as `[..., H, W, 3]` uint8."""
+        """Returns the images in `rows` `[B]` as `[B, H, W, 3]` uint8."""
         images = tf.numpy_function(self.gather, [rows], tf.uint8)
         return tf.ensure_shape(images, [*rows.shape, *self.images.shape[1:]])
 

@@ -117,16 +117,18 @@ def _stream(rows_of: Callable, keys: Sequence[int], source: ImageSource, structu
     A failure names the image behind it instead of an op.
     """
     example = rows_of(keys[0])
-    signature = tuple(tf.TensorSpec(field.shape, tf.int32) for field in example)
     are_rows = [name.endswith("rows") for name in example._fields]
 
-    def load(*fields: tf.Tensor) -> tuple:
-        pairs = zip(fields, are_rows, strict=True)
-        return structure(*(source.load(f) if is_rows else f for f, is_rows in pairs))
+    def find_rows(number: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        fields = tf.numpy_function(lambda i: rows_of(keys[i]), [number], [tf.int32] * len(example))
+        return tuple(map(tf.ensure_shape, fields, [field.shape for field in example]))
 
-    dataset = tf.data.Dataset.from_generator(
-        lambda: map(tuple, map(rows_of, keys)), output_signature=signature
-    )
+    def load(*fields: tf.Tensor) -> tuple:
+        images = iter(_load_sets(source, list(itertools.compress(fields, are_rows))))
+        pairs = zip(fields, are_rows, strict=True)
+        return structure(*(next(images) if is_rows else field for field, is_rows in pairs))
+
+    dataset = tf.data.Dataset.range(len(keys)).map(find_rows)
     dataset = dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     iterator = iter(dataset.prefetch(PREFETCHED))
     for key in keys:
@@ -137,3 +139,15 @@ def _stream(rows_of: Callable, keys: Sequence[int], source: ImageSource, structu
                 source.check(rows.ravel())
             raise  # Every image is sound: not the user's mistake.
         yield element
+
+
+def _load_sets(source: ImageSource, sets: list[tf.Tensor]) -> list[tf.Tensor]:
+    """Returns images `[..., H, W, 3]` for each array `[...]` of rows."""
+    # In one call: one for each set would take longer.
+    flat = [tf.reshape(rows, [-1]) for rows in sets]
+    images = source.load(tf.concat(flat, 0))
+    parts = tf.split(images, [rows.shape[0] for rows in flat])
+    return [
+        tf.reshape(part, [*rows.shape, *images.shape[1:]])
+        for part, rows in zip(parts, sets, strict=True)
+    ]

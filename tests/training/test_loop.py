@@ -63,3 +63,25 @@ def test_pace_leaves_pauses_out(monkeypatch):
         clock[0] = 100.5
         progress.advance()
         assert progress.lap_pace() == 2.0
+
+
+def test_wait_for_data_is_measured_per_step_and_shown_where_it_is_long(monkeypatch, capsys):
+    clock, waits = [0.0], []
+    monkeypatch.setattr("lst_tf2.progress.time.monotonic", lambda: clock[0])
+
+    def batches():
+        for seconds in (1.0, 3.0, 0.0, 0.1):
+            clock[0] += seconds
+            yield None
+
+    def step_fn(step, _):
+        clock[0] += 1 if step < 3 else 95
+        return {"loss": 1.0}
+
+    with Progress("count", 4) as progress:
+        action = Every(2, lambda *_: waits.append(progress.lap_wait()))
+        run_steps(step_fn, batches(), range(4), [action], progress)
+    assert waits == pytest.approx([2.0, 0.05])
+    lines = capsys.readouterr().err.splitlines()
+    shown = [line.partition("data_wait=")[2].split(" ")[0] for line in lines]
+    assert shown == ["50%", "67%", "57%", ""]
