@@ -26,7 +26,7 @@ def distinct_indices(uniforms: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     for j in range(count):  # The first steps of a Fisher-Yates shuffle.
         picks = j + (uniforms[:, j] * (sizes - j)).astype(int)
         order[rows, j], order[rows, picks] = order[rows, picks], order[rows, j]
-    return order[:, :count]
+    return order[:, :count].copy()  # A view would keep the whole of it in memory.
 
 
 def check_supply(catalogue: Catalogue, episode: EpisodeConfig) -> None:
