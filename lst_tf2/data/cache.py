@@ -33,61 +33,56 @@ from lst_tf2.progress import Progress
 CACHE_FOLDER = "image_cache"
 IMAGES_NAME, CHECKSUMS_NAME, RECORD_NAME = "images.u8", "checksums.u32", "record.json"
 VERSION = 1
-# What is read of a mapped file counts as memory of the process until it is given back. The
-# system maps 64 kB around each page, so that what was read counts about five times.
-RETURN_BYTES = 2**26
-# A smaller file may stay.
-LARGE_BYTES = 2**28
+# What was touched of a mapped file counts as memory of the process, up to 2 MB around each
+# image, and so does the whole file in the end. A larger file is read image by image instead.
+MAPPED_BYTES = 2**30
 
 
 class PackedImages(ImageArray):
-    """Reads the images of a packed split from its memory-mapped file."""
+    """Takes the images of a packed split from its memory-mapped file, or reads them there."""
 
     def __init__(self, folder: pathlib.Path, shape: tuple[int, ...]):
         self.folder = folder
-        with open(folder / IMAGES_NAME, "rb") as file:
-            self.map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        super().__init__(np.frombuffer(self.map, np.uint8).reshape(shape))
+        self.file = open(folder / IMAGES_NAME, "rb")  # noqa: SIM115 - Open as long as this lives.
+        mapped = mmap.mmap(self.file.fileno(), 0, access=mmap.ACCESS_READ)
+        super().__init__(np.frombuffer(mapped, np.uint8).reshape(shape))
         self.checksums = np.fromfile(folder / CHECKSUMS_NAME, "<u4")
         self.is_sound = np.zeros(len(self.checksums), bool)
-        self.is_large = self.images.nbytes > LARGE_BYTES
-        self.num_bytes_read = 0
+        self.is_mapped = self.images.nbytes <= MAPPED_BYTES or not hasattr(os, "preadv")
+        if self.is_mapped and hasattr(mmap, "MADV_WILLNEED"):
+            mapped.madvise(mmap.MADV_WILLNEED)
 
     def gather(self, rows: np.ndarray) -> np.ndarray:
-        """Returns a copy of the images in `rows`, each compared with its checksum once."""
-        if self.is_large:
-            self._read_ahead(rows)
-        self.check(rows)
-        images = super().gather(rows)
-        if self.is_large:
-            self._return_memory(images.nbytes)
-        return images
+        """Returns a copy of the images in `rows`, each compared with its checksum once.
 
-    def check(self, rows: np.ndarray) -> None:
-        """Raises `InputError` for the first image in `rows` that was changed since packed."""
-        for row in rows[~self.is_sound[rows]]:
+        Raises:
+            InputError: If an image was changed since it was packed.
+        """
+        images = super().gather(rows) if self.is_mapped else self._read(rows)
+        for place in np.flatnonzero(~self.is_sound[rows]):
+            row = rows[place]
             check(
-                zlib.crc32(self.images[row]) == self.checksums[row],
+                zlib.crc32(images[place]) == self.checksums[row],
                 f"image {row} of {self.folder / IMAGES_NAME} as it was packed",
                 "other bytes",
                 f"remove {self.folder} to pack the images anew",
             )
             self.is_sound[row] = True
+        return images
 
-    def _read_ahead(self, rows: np.ndarray) -> None:
-        """Asks the disk for all rows at once, where touching them asks for page after page."""
-        if not hasattr(mmap, "MADV_WILLNEED"):
-            return
-        num_bytes = self.images[0].nbytes
-        for row in rows.tolist():
-            start = row * num_bytes // mmap.PAGESIZE * mmap.PAGESIZE
-            self.map.madvise(mmap.MADV_WILLNEED, start, (row + 1) * num_bytes - start)
+    def check(self, rows: np.ndarray) -> None:
+        """Raises `InputError` for the first image in `rows` that was changed since packed."""
+        self.gather(rows)
 
-    def _return_memory(self, num_bytes: int) -> None:
-        self.num_bytes_read += num_bytes
-        if self.num_bytes_read > RETURN_BYTES and hasattr(mmap, "MADV_DONTNEED"):
-            self.map.madvise(mmap.MADV_DONTNEED)
-            self.num_bytes_read = 0
+    def _read(self, rows: np.ndarray) -> np.ndarray:
+        images = np.zeros((len(rows), *self.images.shape[1:]), np.uint8)
+        handle, num_bytes = self.file.fileno(), images[0].nbytes
+        if hasattr(os, "posix_fadvise"):  # The disk gets all requests at once.
+            for row in rows.tolist():
+                os.posix_fadvise(handle, row * num_bytes, num_bytes, os.POSIX_FADV_WILLNEED)
+        for image, row in zip(images, rows.tolist(), strict=True):
+            self.is_sound[row] &= os.preadv(handle, [image], row * num_bytes) == num_bytes
+        return images
 
 
 def open_images(catalogue: Catalogue, image_size: int, cache: str) -> ImageSource:

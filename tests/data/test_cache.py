@@ -55,9 +55,11 @@ def streams(catalogue, source):
     yield from pipeline.stream_image_batches(catalogue, range(5), 20, source, seed=0)
 
 
-def test_all_streams_are_the_same_whatever_keeps_the_images(folder):
+def test_all_streams_are_the_same_whatever_keeps_the_images(folder, monkeypatch):
     catalogue = catalogue_of(folder)
     sources = [open_images(catalogue, SIDE, name) for name in ("none", "ram", "packed")]
+    monkeypatch.setattr(cache, "MAPPED_BYTES", 0)
+    sources.append(open_images(catalogue, SIDE, "packed"))
     for first, *others in zip(*(streams(catalogue, source) for source in sources), strict=True):
         for other in others:
             for expected, actual in zip(first, other, strict=True):
@@ -196,7 +198,9 @@ def test_damaged_packed_split_is_refused(folder, name, damage, message):
     assert f"remove {packed} to pack the images anew" in str(caught.value)
 
 
-def test_changed_pixel_is_found_when_its_image_is_used(folder):
+@pytest.mark.parametrize("mapped_bytes", [0, 2**30])
+def test_changed_pixel_is_found_when_its_image_is_used(folder, mapped_bytes, monkeypatch):
+    monkeypatch.setattr(cache, "MAPPED_BYTES", mapped_bytes)
     open_images(catalogue_of(folder), SIDE, "packed")
     (packed,) = packed_folders(folder)
     content = bytearray((packed / "images.u8").read_bytes())
@@ -207,6 +211,16 @@ def test_changed_pixel_is_found_when_its_image_is_used(folder):
     stream = pipeline.stream_image_batches(catalogue, range(3), 20, source, seed=0)
     with pytest.raises(InputError, match=r"Expected image 30 of .*received other bytes; remove"):
         list(stream)
+
+
+def test_file_cut_while_in_use_is_noticed(folder, monkeypatch):
+    monkeypatch.setattr(cache, "MAPPED_BYTES", 0)
+    source = open_images(catalogue_of(folder), SIDE, "packed")
+    source.gather(np.arange(60))
+    os.truncate(packed_folders(folder)[0] / "images.u8", 46079)
+    source.gather(np.arange(59))
+    with pytest.raises(InputError, match="Expected image 59 of"):
+        source.gather(np.arange(60))
 
 
 def test_folder_that_can_not_be_written_names_the_other_caches(folder):
@@ -244,8 +258,7 @@ def memory_in_use():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc tells what memory is in use")
-def test_tiered_image_net_takes_little_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(cache, "RETURN_BYTES", 2**24)
+def test_tiered_image_net_takes_little_memory(tmp_path):
     shape = (448_695, 84, 84, 3)
     with open(tmp_path / "images.u8", "wb") as file:
         file.truncate(np.prod(shape))  # Holes take no room on the disk.
@@ -257,6 +270,5 @@ def test_tiered_image_net_takes_little_memory(tmp_path, monkeypatch):
     for _ in range(100):
         assert source.gather(rng.integers(0, shape[0], 130)).shape == (130, 84, 84, 3)
         used.append(memory_in_use())
-    own, mapped = np.max(used, axis=0) - before
-    assert own < 100e6
-    assert mapped < 150e6  # Of 275 MB that were read.
+    # Of the 275 MB that were read.
+    assert (np.max(used, axis=0) - before < 100e6).all()
