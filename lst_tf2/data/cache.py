@@ -221,7 +221,7 @@ def _decode(catalogue: Catalogue, image_size: int, label: str) -> Iterator[np.nd
     """Yields all images of `catalogue` in order, some at a time, and shows how far it is."""
     paths = [catalogue.path(row) for row in range(len(catalogue.names))]
     label = f"{label} {catalogue.split}"
-    with Progress(label, len(paths), print_every=max(1000, len(paths) // 10)) as progress:
+    with Progress(label, len(paths), print_every=max(10_000, len(paths) // 10)) as progress:
         for images in decode_all(paths, image_size):
             yield images
             for _ in images:

@@ -8,6 +8,7 @@ import pytest
 from lst_tf2.config import EpisodeConfig, ListConfig
 from lst_tf2.data.layout import scan_split
 from lst_tf2.data.lists import ARRAY_NAMES, list_folder, open_lists, sample_lists
+from lst_tf2.data.sampling import distinct_indices
 from lst_tf2.errors import InputError, MissingInputError
 from tests.small_data import write_data_set
 
@@ -47,6 +48,11 @@ def test_sets_are_balanced_and_disjoint(folder, way, shot, seed):
                 assert path == lists.catalogue.labeled_path(entry, i)
         classes = [*lists.classes[index], *lists.distractor_classes[index]]
         assert len(set(classes)) == way + 2
+
+
+def test_draws_keep_no_memory_but_their_own():
+    draws = distinct_indices(np.random.default_rng(0).random((4, 3)), np.full(4, 1000))
+    assert draws.base is None
 
 
 def test_every_image_is_as_likely(folder):
