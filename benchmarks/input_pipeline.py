@@ -12,7 +12,6 @@ import itertools
 import json
 import os
 import pathlib
-import platform
 import statistics
 import sys
 import tempfile
@@ -25,6 +24,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 from PIL import Image
 
+from benchmarks.timing import peak_memory, processor
 from lst_tf2.config import CACHES, EpisodeConfig, ListConfig
 from lst_tf2.data.arrangement import arrange_for_training, episode_files
 from lst_tf2.data.cache import CHECKSUMS_NAME, IMAGES_NAME, PackedImages, open_images
@@ -136,19 +136,18 @@ def bench_tiered() -> dict[str, float]:
         results = {"seconds for 80,000 episodes": time.perf_counter() - start}
         source = PackedImages(folder, shape)
         results["episodes per second"] = stream_pace(lists, source)
-        # In kB on Linux; counts the libraries' code and what is mapped of the file.
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return results | {"peak MB in all": peak / 1e3}
+    # Counts the libraries' code as well.
+    return results | {"peak memory, GiB": peak_memory()}
 
 
 def main() -> None:
     """Prints a table and writes it as JSON beside this file."""
     size = next((name for name in ("paper", "tiered") if f"--{name}" in sys.argv[1:]), "glyphs")
-    print(f"{size} size, {platform.processor() or platform.machine()}, {os.cpu_count()} cores")
+    print(f"{size} size, {processor()}")
     if size == "tiered":
         results = bench_tiered()
         for name, value in results.items():
-            print(f"{name:30}{value:10.1f}")
+            print(f"{name:30}{value:10.2f}")
     else:
         results = bench(84, "jpg") if size == "paper" else bench(32, "png")
         print(f"{'':20}{'episodes/s':>12}{'ratio':>8}")

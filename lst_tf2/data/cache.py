@@ -224,8 +224,7 @@ def _decode(catalogue: Catalogue, image_size: int, label: str) -> Iterator[np.nd
     with Progress(label, len(paths), print_every=max(10_000, len(paths) // 10)) as progress:
         for images in decode_all(paths, image_size):
             yield images
-            for _ in images:
-                progress.advance()
+            progress.advance(len(images))
 
 
 def _check_packed(folder: pathlib.Path, record: dict) -> None:

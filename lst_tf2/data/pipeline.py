@@ -81,20 +81,22 @@ def stream_image_batches(
     return _stream(rows_of, steps, source, ImageBatch)
 
 
-def stream_images(paths: Sequence[str], batch_size: int, image_size: int) -> Iterator[np.ndarray]:
-    """Returns the images at `paths` in order, `[B, H, W, 3]` uint8; the last batch may be smaller.
+def stream_images(rows: np.ndarray, batch_size: int, source: ImageSource) -> Iterator[tf.Tensor]:
+    """Yields the images in `rows` in order, `[B, H, W, 3]` uint8; the last batch may be smaller.
 
     Raises:
         InputError: If an image is missing, broken, or of another size or mode.
     """
-    batches = [paths[i : i + batch_size] for i in range(0, len(paths), batch_size)]
-    dataset = tf.data.Dataset.from_tensor_slices(tf.ragged.constant(batches))
-    dataset = dataset.map(
-        lambda batch: decode_images(batch, image_size),
-        num_parallel_calls=tf.data.AUTOTUNE,
-        deterministic=True,
-    ).prefetch(tf.data.AUTOTUNE)
-    return _name_broken_images(dataset, lambda n: batches[n], image_size)
+    starts = range(0, len(rows), batch_size)
+    # All of one shape: what is too much of the last is cut off.
+    filled = np.append(rows, np.full(len(starts) * batch_size - len(rows), rows[-1]))
+
+    def rows_of(start: int) -> BatchRows:
+        batch = filled[start : start + batch_size].astype(np.int32)
+        return BatchRows(batch, np.zeros(batch_size, np.int32))
+
+    for start, batch in zip(starts, _stream(rows_of, starts, source, ImageBatch), strict=True):
+        yield batch.images[: len(rows) - start]
 
 
 def shuffled_rows(count: int, places: range, seed: int) -> np.ndarray:

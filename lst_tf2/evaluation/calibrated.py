@@ -12,8 +12,10 @@ import numpy as np
 import tensorflow as tf
 
 from lst_tf2.adaptation.self_training import SupportSet
-from lst_tf2.config import MetaTestConfig
-from lst_tf2.data.arrangement import PROTOCOL_ARRANGEMENTS, EpisodeFiles, episode_files
+from lst_tf2.config import MetaTestConfig, ModelConfig
+from lst_tf2.data.arrangement import PROTOCOL_ARRANGEMENTS, EpisodeRows, episode_rows
+from lst_tf2.data.cache import open_images
+from lst_tf2.data.images import ImageFiles, ImageSource
 from lst_tf2.data.layout import scan_split
 from lst_tf2.data.lists import EpisodeLists
 from lst_tf2.data.pipeline import stream_image_batches, stream_images
@@ -37,20 +39,20 @@ EPISODES_AT_ONCE = 10
 
 
 class FeatureTable:
-    """Holds the features of images by path; maps lie in a temporary file."""
+    """Holds the features of images by their sorted rows; maps lie in a temporary file."""
 
-    def __init__(self, paths: list[str], map_shape: tuple[int, int, int]):
-        self.rows = {path: row for row, path in enumerate(paths)}
+    def __init__(self, rows: np.ndarray, map_shape: tuple[int, int, int]):
+        self.rows = rows
         with tempfile.TemporaryFile() as file:  # The mapping keeps it until it goes itself.
-            self.maps = np.memmap(file, np.float32, "w+", shape=(len(paths), *map_shape))
+            self.maps = np.memmap(file, np.float32, "w+", shape=(len(rows), *map_shape))
 
     def write(self, start: int, maps: np.ndarray) -> None:
-        """Sets the maps of the rows from `start` on."""
+        """Sets the maps of the rows from place `start` on."""
         self.maps[start : start + len(maps)] = maps
 
-    def maps_of(self, paths: list[str]) -> np.ndarray:
-        """Returns maps `[len(paths), H, W, D]` float32."""
-        return self.maps[[self.rows[path] for path in paths]]
+    def maps_of(self, rows: np.ndarray) -> np.ndarray:
+        """Returns maps `[len(rows), H, W, D]` float32."""
+        return self.maps[np.searchsorted(self.rows, rows)]
 
 
 class PackedEpisode(NamedTuple):
@@ -72,7 +74,8 @@ def estimate_statistics(config: MetaTestConfig, learner: Learner) -> list[Channe
         catalogue,
         range(CALIBRATION_BATCHES),
         CALIBRATION_BATCH_SIZE,
-        config.model.image_size,
+        # Few of many, and once: not worth keeping.
+        ImageFiles(catalogue, config.model.image_size),
         config.test_list.seed,
     )
     with Progress("calibrating", CALIBRATION_BATCHES, print_every=CALIBRATION_BATCHES) as progress:
@@ -86,19 +89,22 @@ def estimate_statistics(config: MetaTestConfig, learner: Learner) -> list[Channe
 
 
 def build_table(
-    learner: Learner, paths: list[str], stats: list[ChannelStats], config: MetaTestConfig
+    learner: Learner,
+    rows: np.ndarray,
+    source: ImageSource,
+    stats: list[ChannelStats],
+    model: ModelConfig,
 ) -> FeatureTable:
-    """Embeds every image of `paths` once."""
-    model = config.model
-    table = FeatureTable(paths, (model.map_side, model.map_side, model.embedding_width))
+    """Embeds every image in the sorted `rows` once."""
+    table = FeatureTable(rows, (model.map_side, model.map_side, model.embedding_width))
 
     @tf.function(reduce_retracing=True)
     def embed(images: tf.Tensor) -> tf.Tensor:
         return learner.backbone.normalized(scale_pixels(images), stats)
 
-    with Progress("embedding", len(paths), print_every=max(1, len(paths) // 10)) as progress:
+    with Progress("embedding", len(rows), print_every=max(1, len(rows) // 10)) as progress:
         start = 0
-        for images in stream_images(paths, EMBEDDED_AT_ONCE, model.image_size):
+        for images in stream_images(rows, EMBEDDED_AT_ONCE, source):
             maps = embed(images).numpy()
             table.write(start, maps)
             start += len(maps)
@@ -106,12 +112,12 @@ def build_table(
     return table
 
 
-def pack(files: EpisodeFiles, table: FeatureTable) -> PackedEpisode:
+def pack(rows: EpisodeRows, table: FeatureTable) -> PackedEpisode:
     """Returns the maps of an episode."""
     return PackedEpisode(
         *(
-            table.maps_of(field) if name.endswith("_paths") else field
-            for name, field in files._asdict().items()
+            table.maps_of(field) if name.endswith("_rows") else field
+            for name, field in rows._asdict().items()
         )
     )
 
@@ -145,12 +151,12 @@ def run_calibrated(
 ) -> Iterator[EpisodeResult]:
     """Embeds the images, then returns the results of the episodes as they come, in order."""
     arrange = PROTOCOL_ARRANGEMENTS[config.protocol]
-    files = [episode_files(lists, index, arrange) for index in range(len(lists))]
-    paths = sorted(
-        {path for f in files for name, field in f._asdict().items() if name.endswith("_paths")
-         for path in field}
-    )  # fmt: skip
-    table = build_table(learner, paths, estimate_statistics(config, learner), config)
+    episodes = [episode_rows(lists, index, arrange) for index in range(len(lists))]
+    fields = [field for rows in episodes for name, field in rows._asdict().items()
+              if name.endswith("_rows")]  # fmt: skip
+    stats = estimate_statistics(config, learner)
+    source = open_images(lists.catalogue, config.model.image_size, config.cache)
+    table = build_table(learner, np.unique(np.concatenate(fields)), source, stats, config.model)
 
     def run_one(packed: PackedEpisode) -> EpisodeResult:
         return run_features(learner, unpack(packed, windows), config.self_training)
@@ -158,8 +164,8 @@ def run_calibrated(
     run = tf.function(lambda packed: tf.vectorized_map(run_one, packed), reduce_retracing=True)
 
     def results() -> Iterator[EpisodeResult]:
-        for start in range(0, len(files), EPISODES_AT_ONCE):
-            packed = [pack(f, table) for f in files[start : start + EPISODES_AT_ONCE]]
+        for start in range(0, len(episodes), EPISODES_AT_ONCE):
+            packed = [pack(rows, table) for rows in episodes[start : start + EPISODES_AT_ONCE]]
             batch = PackedEpisode(*(np.stack(field) for field in zip(*packed, strict=True)))
             values = [value.numpy() for value in run(batch)]
             for row in range(len(packed)):

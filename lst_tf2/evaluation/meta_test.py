@@ -53,7 +53,7 @@ def meta_test(config: MetaTestConfig) -> MetaTestResults:
 def run_by_batch(
     config: MetaTestConfig, learner: Learner, lists: EpisodeLists, windows: list[Window]
 ) -> Iterator[EpisodeResult]:
-    """Yields the result of every episode, in order, each set normalized by itself."""
+    """Returns the results of the episodes as they come, in order, each set normalized by itself."""
     arrange = PROTOCOL_ARRANGEMENTS[config.protocol]
     images = open_images(lists.catalogue, config.model.image_size, config.cache)
     episodes = stream_episodes(lists, arrange, range(len(lists)), images)
@@ -62,8 +62,7 @@ def run_by_batch(
     def run(episode: Episode) -> EpisodeResult:
         return run_episode(learner, episode, windows, config.self_training)
 
-    for episode in episodes:
-        yield EpisodeResult(*(value.numpy() for value in run(episode)))
+    return (EpisodeResult(*(value.numpy() for value in run(episode))) for episode in episodes)
 
 
 # By the values of `lst_tf2.config.BN_STATS`.

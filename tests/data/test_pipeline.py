@@ -91,6 +91,14 @@ def test_image_batches_carry_class_indices(lists):
     assert all((found == image).all(axis=(1, 2, 3)).any() for image in first)
 
 
+def test_images_in_order_end_with_a_smaller_batch(lists):
+    rows = np.arange(3, 13)
+    batches = list(pipeline.stream_images(rows, 4, files_of(lists)))
+    assert [len(batch) for batch in batches] == [4, 4, 2]
+    expected = [pixels(lists.catalogue.path(row)) for row in rows]
+    np.testing.assert_array_equal(np.concatenate(batches), expected)
+
+
 def spoil(lists, content):
     """Replaces the first support image of episode 1 and returns its path."""
     path = lists.labeled_paths(1)[0][0]

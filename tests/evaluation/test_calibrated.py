@@ -11,7 +11,8 @@ from lst_tf2.config import (
     ModelConfig,
     SelfTrainingConfig,
 )
-from lst_tf2.data.arrangement import PROTOCOL_ARRANGEMENTS, episode_files
+from lst_tf2.data.arrangement import PROTOCOL_ARRANGEMENTS, episode_rows
+from lst_tf2.data.images import ImageFiles
 from lst_tf2.data.lists import open_lists
 from lst_tf2.data.pipeline import stream_images
 from lst_tf2.errors import InputError, MissingInputError
@@ -57,18 +58,18 @@ def test_episodes_together_equal_episodes_one_by_one(folder, protocol):
     assert len(together) == 3
     stats = calibrated.estimate_statistics(config, learner)
     for index, result in enumerate(together):
-        files = episode_files(lists, index, PROTOCOL_ARRANGEMENTS[protocol])
+        episode = episode_rows(lists, index, PROTOCOL_ARRANGEMENTS[protocol])
 
-        def maps_of(paths):
-            if not paths:
+        def maps_of(rows):
+            if not len(rows):
                 return np.zeros((0, 4, 4, 8), np.float32)
-            (images,) = stream_images(paths, len(paths), 16)
+            (images,) = stream_images(rows, len(rows), ImageFiles(lists.catalogue, 16))
             return learner.backbone.normalized(scale_pixels(images), stats)
 
         packed = calibrated.PackedEpisode(
             *(
-                maps_of(field) if name.endswith("_paths") else tf.constant(field)
-                for name, field in files._asdict().items()
+                maps_of(field) if name.endswith("_rows") else tf.constant(field)
+                for name, field in episode._asdict().items()
             )
         )
         alone = run_features(learner, calibrated.unpack(packed, windows), STAGES)
@@ -82,18 +83,18 @@ def test_every_image_is_embedded_once(folder, monkeypatch):
     seen = []
     build = calibrated.build_table
 
-    def noting(learner, paths, stats, config):
-        seen.extend(paths)
-        return build(learner, paths, stats, config)
+    def noting(learner, rows, *others):
+        seen.extend(rows)
+        return build(learner, rows, *others)
 
     monkeypatch.setattr(calibrated, "build_table", noting)
     windows = plan_test_windows(config.test_list.episode, STAGES, "paper")
     list(calibrated.run_calibrated(config, Learner(MODEL, way=3), lists, windows))
     used = {
-        path
+        row
         for index in range(3)
-        for paths in (*lists.labeled_paths(index), *lists.unlabeled_paths(index))
-        for path in paths
+        for rows in (*lists.labeled_rows(index), *lists.unlabeled_rows(index))
+        for row in rows
     }
     assert len(seen) == len(set(seen))
     assert used <= set(seen)
