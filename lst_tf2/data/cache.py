@@ -18,6 +18,7 @@ import os
 import pathlib
 import shutil
 import sys
+import weakref
 import zlib
 from collections.abc import Iterator, Sequence
 
@@ -43,8 +44,9 @@ class PackedImages(ImageArray):
 
     def __init__(self, folder: pathlib.Path, shape: tuple[int, ...]):
         self.folder = folder
-        self.file = open(folder / IMAGES_NAME, "rb")  # noqa: SIM115 - Open as long as this lives.
-        mapped = mmap.mmap(self.file.fileno(), 0, access=mmap.ACCESS_READ)
+        self.handle = os.open(folder / IMAGES_NAME, os.O_RDONLY)
+        weakref.finalize(self, os.close, self.handle)
+        mapped = mmap.mmap(self.handle, 0, access=mmap.ACCESS_READ)
         super().__init__(np.frombuffer(mapped, np.uint8).reshape(shape))
         self.checksums = np.fromfile(folder / CHECKSUMS_NAME, "<u4")
         self.is_sound = np.zeros(len(self.checksums), bool)
@@ -76,7 +78,7 @@ class PackedImages(ImageArray):
 
     def _read(self, rows: np.ndarray) -> np.ndarray:
         images = np.zeros((len(rows), *self.images.shape[1:]), np.uint8)
-        handle, num_bytes = self.file.fileno(), images[0].nbytes
+        handle, num_bytes = self.handle, images[0].nbytes
         if hasattr(os, "posix_fadvise"):  # The disk gets all requests at once.
             for row in rows.tolist():
                 os.posix_fadvise(handle, row * num_bytes, num_bytes, os.POSIX_FADV_WILLNEED)
