@@ -3,6 +3,7 @@
 import os
 import pathlib
 import shlex
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -12,9 +13,12 @@ from absl import flags as absl_flags
 from lst_tf2 import flag_tables, flags, original_paths
 from lst_tf2.backend import require_tensorflow_backend
 from lst_tf2.config import MetaTestConfig, MetaTrainConfig, ModelConfig, PretrainConfig
-from lst_tf2.errors import exit_on_input_error
+from lst_tf2.errors import LostWorkerError, exit_on_input_error
 
 FLAGS = absl_flags.FLAGS
+# Counts how often a process began anew after another was lost, so that it ends some time.
+REJOINS = "LST_TF2_REJOINS"
+MAX_REJOINS = 20
 # What the next command must repeat, after pre-training and after meta-training.
 PRETRAINED_FLAGS = (
     *("dataset", "data_path", "cache", "img_size", "filters", "activation", "norm"),
@@ -53,9 +57,25 @@ def _run(body: Callable[[], None]) -> None:
         with exit_on_input_error():
             _choose_device()
             require_tensorflow_backend()
-            body()
+            try:
+                body()
+            except LostWorkerError as error:
+                _rejoin(error)
 
     app.run(main)
+
+
+def _rejoin(error: LostWorkerError) -> None:
+    """Begins this process anew: it waits for the lost worker and goes on with it.
+
+    TensorFlow can not take a process up again into a running group.
+    """
+    rejoins = int(os.environ.get(REJOINS, "0"))
+    if rejoins == MAX_REJOINS:
+        raise error
+    os.environ[REJOINS] = str(rejoins + 1)
+    print(f"{error} The run goes on from its newest checkpoint.", file=sys.stderr, flush=True)
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
 def _choose_device() -> None:
@@ -88,6 +108,8 @@ def _test() -> None:
 
     _adopt_originals(config)
     results = meta_test(config)
+    if not config.distribution.is_chief:
+        return
     written = write_results(*results, pathlib.Path(config.run_folder))
     print(format_table([results.summary]))
     print("Results: " + ", ".join(str(path) for path in written))

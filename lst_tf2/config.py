@@ -20,6 +20,7 @@ CACHES = ("none", "ram", "packed")
 SELECTIONS = ("hard", "none")
 WEIGHTINGS = ("soft", "none")
 INITIAL_CLASSIFIERS = ("meta", "plain")
+DISTRIBUTIONS = ("none", "mirrored", "multi_worker")
 
 
 def check(condition: bool, expected: str, received: Any, remedy: str) -> None:
@@ -271,6 +272,46 @@ class PretrainConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class DistributionConfig:
+    """Describes over which devices and machines the episodes are divided.
+
+    `workers` are the addresses `host:port` of all processes of a `multi_worker` run, this
+    one's at `worker_index`; the first is the chief, which alone writes.
+    """
+
+    kind: str = "none"
+    workers: tuple[str, ...] = ()
+    worker_index: int = 0
+    wait_seconds: float = 600.0
+
+    def __post_init__(self):
+        check_choice("distribution", self.kind, DISTRIBUTIONS)
+        check_at_least(0, "raise --worker_wait", worker_wait=self.wait_seconds)
+        if self.kind != "multi_worker":
+            remedy = "pass --distribution=multi_worker, or leave --workers out"
+            check(not self.workers, f"no --workers with {self.kind}", list(self.workers), remedy)
+            return
+        check(
+            len(set(self.workers)) == len(self.workers) > 0,
+            "--workers=host:port,host:port, all different, or TF_CONFIG in the environment",
+            list(self.workers),
+            "name every process of the run, in the same order everywhere",
+        )
+        check(
+            0 <= self.worker_index < len(self.workers),
+            f"--worker_index of 0 to {len(self.workers) - 1}, the place of this process in "
+            "--workers",
+            self.worker_index,
+            "give each process its own",
+        )
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this process writes checkpoints, summaries and results."""
+        return self.worker_index == 0
+
+
+@dataclasses.dataclass(frozen=True)
 class MetaTrainConfig:
     """Describes meta-training (arXiv:1906.00562).
 
@@ -293,9 +334,17 @@ class MetaTrainConfig:
     finetune_path: str = ""
     jit_compile: bool = False
     cache: str = "packed"
+    distribution: DistributionConfig = DistributionConfig()
 
     def __post_init__(self):
         check_choice("cache", self.cache, CACHES)
+        check(
+            self.distribution.kind == "none"
+            or not (self.jit_compile or self.model.precision == "float16"),
+            "float32 or bfloat16, not compiled, where episodes are divided over devices",
+            f"precision={self.model.precision} and jit_compile={self.jit_compile}",
+            "mend --precision and --jit_compile, or leave --distribution out",
+        )
         check_at_least(1, "raise --meta_batch_size", meta_batch_size=self.meta_batch_size)
         check_at_least(1, "raise --val_episode_num", val_episode_num=self.num_val_episodes)
 
@@ -322,6 +371,7 @@ class MetaTestConfig:
     bn_stats: str = "batch"
     jit_compile: bool = False
     cache: str = "packed"
+    distribution: DistributionConfig = DistributionConfig()
 
     def __post_init__(self):
         check_choice("cache", self.cache, CACHES)

@@ -17,6 +17,10 @@ class MissingInputError(InputError, FileNotFoundError):
     """Signals a file or folder that is not there."""
 
 
+class LostWorkerError(InputError):
+    """Signals that another process of the same run is gone."""
+
+
 @contextlib.contextmanager
 def exit_on_input_error() -> Iterator[None]:
     """Turns what a user can mend into one line on stderr and exit status 1.

@@ -53,6 +53,14 @@ COMMON_FLAGS = [
     ("seed", 0, "Seed of episodes, initial weights and dropout."),
     ("unfiles_num", 0, "Files of 10 unlabeled images per class, as in the original; if given to "
      "a test it must be nb_ul_samples / 10."),
+    ("distribution", "none", "Divide the episodes over devices: `none`; `mirrored`, all GPUs of "
+     "this machine; `multi_worker`, one process a machine (docs/scaling.md). The numbers stay "
+     "the same; meta_batch_size must be a multiple of the number of devices."),
+    ("workers", [], "With multi_worker: host:port of every process, comma-separated, the same "
+     "list everywhere; the first writes. If not given, TF_CONFIG is read."),
+    ("worker_index", -1, "With workers: the place of this process in that list, from 0."),
+    ("worker_wait", 600, "With multi_worker: seconds to wait for the other workers at the start "
+     "and after one was lost."),
 ]  # fmt: skip
 
 TRAIN_FLAGS = [

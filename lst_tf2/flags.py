@@ -3,6 +3,7 @@
 Only the commands import this module.
 """
 
+import json
 import math
 import os
 
@@ -48,6 +49,13 @@ def train_config(values: flags.FlagValues) -> config.PretrainConfig | config.Met
 
 
 def _pretrain_config(values: flags.FlagValues) -> config.PretrainConfig:
+    check(
+        values.distribution == "none",
+        "--distribution=none with --phase=pre: batch norm uses the statistics of the batch at "
+        "hand, so a divided batch would train another backbone",
+        repr(values.distribution),
+        "pre-train on one device",
+    )
     return config.PretrainConfig(
         data_folder=_data_folder(values),
         run_folder=os.path.join(values.pretrain_w_path, values.dataset),
@@ -106,6 +114,7 @@ def _meta_train_config(values: flags.FlagValues) -> config.MetaTrainConfig:
         finetune_path=_finetune_path(values),
         jit_compile=values.jit_compile,
         cache=values.cache,
+        distribution=_distribution_config(values),
     )
 
 
@@ -152,7 +161,36 @@ def test_config(values: flags.FlagValues) -> config.MetaTestConfig:
         bn_stats=_bn_stats(values),
         jit_compile=values.jit_compile,
         cache=values.cache,
+        distribution=_distribution_config(values),
     )
+
+
+def _distribution_config(values: flags.FlagValues) -> config.DistributionConfig:
+    workers, index = tuple(values.workers), values.worker_index
+    if values.distribution == "multi_worker" and not workers:
+        workers, index = _cluster_of(os.environ.get("TF_CONFIG", ""))
+    elif not workers:
+        index = 0
+    return config.DistributionConfig(values.distribution, workers, index, values.worker_wait)
+
+
+def _cluster_of(text: str) -> tuple[tuple[str, ...], int]:
+    """Returns all workers of a TF_CONFIG, the chief first, and the place of this process."""
+    if not text:
+        return (), 0
+    try:
+        settings = json.loads(text)
+        cluster, task = settings["cluster"], settings["task"]
+        chiefs, workers = cluster.get("chief", []), cluster.get("worker", [])
+        first = {"chief": 0, "worker": len(chiefs)}[task["type"]]
+        return (*chiefs, *workers), first + int(task["index"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        check(
+            False,
+            "TF_CONFIG with a cluster of `worker` (and `chief`) and a task among them",
+            f"{text!r} ({error!r})",
+            "mend it, or pass --workers and --worker_index",
+        )
 
 
 def _list_config(

@@ -48,16 +48,23 @@ def stream_episodes(
 
 
 def stream_meta_batches(
-    lists: EpisodeLists, arrange: Arrangement, steps: range, size: int, source: ImageSource
+    lists: EpisodeLists,
+    arrange: Arrangement,
+    steps: range,
+    size: int,
+    source: ImageSource,
+    share: range | None = None,
 ) -> Iterator[Episode]:
     """Returns a meta-batch of `size` episodes for each of `steps`.
 
     Step n takes episodes n * size and following, whichever step the stream starts at;
-    the list begins anew where it ends.
+    the list begins anew where it ends. With `share` only the episodes at these places of
+    each meta-batch are loaded.
     """
+    places = range(size) if share is None else share
 
     def rows_of(step: int) -> EpisodeRows:
-        indices = [i % len(lists) for i in range(step * size, (step + 1) * size)]
+        indices = [(step * size + place) % len(lists) for place in places]
         members = [episode_rows(lists, i, arrange) for i in indices]
         return EpisodeRows(*(np.stack(field) for field in zip(*members, strict=True)))
 

@@ -19,6 +19,7 @@ from lst_tf2.data.images import ImageFiles, ImageSource
 from lst_tf2.data.layout import scan_split
 from lst_tf2.data.lists import EpisodeLists
 from lst_tf2.data.pipeline import stream_image_batches, stream_images
+from lst_tf2.distribution import Distribution
 from lst_tf2.evaluation.episode import (
     EpisodeFeatures,
     EpisodeResult,
@@ -147,15 +148,22 @@ def unpack(packed: PackedEpisode, windows: list[Window]) -> EpisodeFeatures:
 
 
 def run_calibrated(
-    config: MetaTestConfig, learner: Learner, lists: EpisodeLists, windows: list[Window]
+    config: MetaTestConfig,
+    learner: Learner,
+    lists: EpisodeLists,
+    windows: list[Window],
+    distribution: Distribution,
 ) -> Iterator[EpisodeResult]:
-    """Embeds the images, then returns the results of the episodes as they come, in order."""
+    """Embeds the images of this worker's episodes, then returns their results in order."""
     arrange = PROTOCOL_ARRANGEMENTS[config.protocol]
-    episodes = [episode_rows(lists, index, arrange) for index in range(len(lists))]
+    share = distribution.share_of_list(len(lists))
+    episodes = [episode_rows(lists, index, arrange) for index in share]
     fields = [field for rows in episodes for name, field in rows._asdict().items()
               if name.endswith("_rows")]  # fmt: skip
     stats = estimate_statistics(config, learner)
-    source = open_images(lists.catalogue, config.model.image_size, config.cache)
+    source = distribution.chief_first(
+        lambda: open_images(lists.catalogue, config.model.image_size, config.cache)
+    )
     table = build_table(learner, np.unique(np.concatenate(fields)), source, stats, config.model)
 
     def run_one(packed: PackedEpisode) -> EpisodeResult:

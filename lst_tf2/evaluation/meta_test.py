@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from lst_tf2.config import MetaTestConfig
 from lst_tf2.data.arrangement import PROTOCOL_ARRANGEMENTS
 from lst_tf2.data.cache import open_images
 from lst_tf2.data.lists import EpisodeLists, open_lists
 from lst_tf2.data.pipeline import stream_episodes
+from lst_tf2.distribution import Distribution, distribute
 from lst_tf2.evaluation.calibrated import run_calibrated
 from lst_tf2.evaluation.episode import EpisodeResult, Window, plan_test_windows, run_episode
 from lst_tf2.evaluation.statistics import summarize
@@ -36,33 +36,47 @@ def meta_test(config: MetaTestConfig) -> MetaTestResults:
 
     Raises:
         InputError: If the data, the checkpoint or the settings do not fit.
+        LostWorkerError: If another process of the test is gone.
     """
+    distribution = distribute(config.distribution)
     windows = plan_test_windows(config.test_list.episode, config.self_training, config.protocol)
-    learner, test_step = restore_learner(config)
-    lists = open_lists(config.test_list)
-    stream = RUNS[config.bn_stats](config, learner, lists, windows)
+    with distribution.scope():
+        learner, test_step = restore_learner(config)
+    lists = distribution.chief_first(lambda: open_lists(config.test_list))
+    share = distribution.share_of_list(len(lists))
+    stream = RUNS[config.bn_stats](config, learner, lists, windows, distribution)
     results = []
-    with Progress("meta-test", len(lists), print_every=max(1, len(lists) // 20)) as progress:
+    with Progress("meta-test", len(share), print_every=max(1, len(share) // 20)) as progress:
         for result in stream:
             results.append(result)
             progress.advance(**running_figures(results))
-    curves = {name: np.stack([getattr(r, name) for r in results]) for name in result._fields}
+    curves = {
+        name: distribution.merge(np.stack([getattr(r, name) for r in results]), len(lists))
+        for name in EpisodeResult._fields
+    }
     return MetaTestResults(summarize(config, test_step, curves), curves)
 
 
 def run_by_batch(
-    config: MetaTestConfig, learner: Learner, lists: EpisodeLists, windows: list[Window]
+    config: MetaTestConfig,
+    learner: Learner,
+    lists: EpisodeLists,
+    windows: list[Window],
+    distribution: Distribution,
 ) -> Iterator[EpisodeResult]:
-    """Returns the results of the episodes as they come, in order, each set normalized by itself."""
+    """Returns the results of this worker's episodes in order, each set normalized by itself."""
     arrange = PROTOCOL_ARRANGEMENTS[config.protocol]
-    images = open_images(lists.catalogue, config.model.image_size, config.cache)
-    episodes = stream_episodes(lists, arrange, range(len(lists)), images)
+    images = distribution.chief_first(
+        lambda: open_images(lists.catalogue, config.model.image_size, config.cache)
+    )
+    episodes = stream_episodes(lists, arrange, distribution.share_of_list(len(lists)), images)
 
     @tf.function(jit_compile=config.jit_compile)
     def run(episode: Episode) -> EpisodeResult:
         return run_episode(learner, episode, windows, config.self_training)
 
-    return (EpisodeResult(*(value.numpy() for value in run(episode))) for episode in episodes)
+    results = distribution.map_episodes(run, episodes)
+    return (EpisodeResult(*(value.numpy() for value in result)) for result in results)
 
 
 # By the values of `lst_tf2.config.BN_STATS`.

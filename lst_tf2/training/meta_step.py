@@ -114,14 +114,18 @@ class MetaTrainer:
             `learner.meta_variables`, and of `retrain_query_loss` for
             `learner.swn_variables`.
         """
+        results = self.episode_results(meta_batch)
+        return tf.nest.map_structure(lambda values: tf.reduce_mean(values, axis=0), results)
+
+    def episode_results(self, meta_batch: Episode) -> tuple[dict, list, list]:
+        """Returns the same for each episode by itself, along a leading axis `T`."""
         scalars = ("retrain_query_loss", "finetune_query_loss", "accuracy", "pseudo_label_accuracy")
         signature = (
             {name: tf.TensorSpec([], tf.float32) for name in scalars},
             [tf.TensorSpec(v.shape, tf.float32) for v in self.learner.meta_variables],
             [tf.TensorSpec(v.shape, tf.float32) for v in self.learner.swn_variables],
         )
-        results = tf.map_fn(self._episode_gradients, meta_batch, fn_output_signature=signature)
-        return tf.nest.map_structure(lambda values: tf.reduce_mean(values, axis=0), results)
+        return tf.map_fn(self._episode_gradients, meta_batch, fn_output_signature=signature)
 
     def _episode_gradients(self, episode: Episode) -> tuple[dict, list, list]:
         context = observe(self.learner, episode, self.adaptation)

@@ -1,6 +1,7 @@
 """Meta-training of scaling, shifting, initial classifier and soft weighting network."""
 
 import math
+import pathlib
 from collections.abc import Iterator
 
 import keras
@@ -13,8 +14,10 @@ from lst_tf2.data.cache import open_images
 from lst_tf2.data.images import ImageSource
 from lst_tf2.data.lists import EpisodeLists, open_lists
 from lst_tf2.data.pipeline import stream_episodes, stream_meta_batches
+from lst_tf2.distribution import Distribution, distribute
 from lst_tf2.models.learner import Learner
 from lst_tf2.progress import Progress
+from lst_tf2.training.distributed_step import DistributedMetaTrainer
 from lst_tf2.training.loop import Every, check_finite, run_steps
 from lst_tf2.training.meta_step import MetaTrainer
 from lst_tf2.training.optimizers import rate_of
@@ -33,35 +36,46 @@ def meta_train(config: MetaTrainConfig, *, overwrite: bool = False) -> str:
     Raises:
         InputError: If the data, the pre-trained weights, the settings or the run folder
             do not fit.
+        LostWorkerError: If another process of the run is gone.
     """
-    train_lists, val_lists = open_lists(config.train_list), open_lists(config.val_list)
-    trainer = build_trainer(config)
-    folder = claim(config.run_folder, config, overwrite=overwrite)
+    distribution = distribute(config.distribution)
+    share = distribution.share_of_batch(config.meta_batch_size)
+    train_lists, val_lists = distribution.chief_first(
+        lambda: (open_lists(config.train_list), open_lists(config.val_list))
+    )
+    trainer = build_trainer(config, distribution)
+    if distribution.is_chief:
+        claim(config.run_folder, config, overwrite=overwrite)
+    distribution.wait_for_all()
+    folder = pathlib.Path(config.run_folder)
     store = CheckpointStore(folder, trainer.named_variables())
     steps = range(store.restore_newest(), config.loop.num_steps)
+    distribution.check_same_step(steps.start)
     if not steps:
         return f"Nothing to do: {folder / f'step_{steps.start}.npz'} is there already."
-    train_images, val_images = (
-        open_images(lists.catalogue, config.model.image_size, config.cache)
-        for lists in (train_lists, val_lists)
+    train_images, val_images = distribution.chief_first(
+        lambda: [
+            open_images(lists.catalogue, config.model.image_size, config.cache)
+            for lists in (train_lists, val_lists)
+        ]
     )
     training = MetaTraining(config, trainer, store, val_lists, val_images)
-    training.run(train_lists, train_images, steps)
+    training.run(train_lists, train_images, steps, share)
+    distribution.wait_for_all()
     return f"Meta-trained learner: {folder / f'step_{steps.stop}.npz'}"
 
 
-def build_trainer(config: MetaTrainConfig) -> MetaTrainer:
+def build_trainer(config: MetaTrainConfig, distribution: Distribution | None = None) -> MetaTrainer:
     """Returns a trainer that starts from the pre-trained, or from meta-trained weights."""
+    distribution = distribution or distribute(config.distribution)
     keras.utils.set_random_seed(config.seed)  # Initial weights alone draw from it.
-    learner = Learner(config.model, config.train_list.episode.way)
-    restore_start(learner, config.model, config.pretrained_path, config.finetune_path)
-    return MetaTrainer(
-        learner,
-        config.adaptation,
-        config.optimizer,
-        config.swn_optimizer,
-        jit_compile=config.jit_compile,
-    )
+    with distribution.scope():
+        learner = Learner(config.model, config.train_list.episode.way)
+        restore_start(learner, config.model, config.pretrained_path, config.finetune_path)
+        parts = (learner, config.adaptation, config.optimizer, config.swn_optimizer)
+        if distribution.num_replicas == 1:
+            return MetaTrainer(*parts, jit_compile=config.jit_compile)
+        return DistributedMetaTrainer(distribution, *parts)
 
 
 class MetaTraining:
@@ -77,25 +91,38 @@ class MetaTraining:
     ):
         self.config, self.trainer, self.store = config, trainer, store
         self.val_lists, self.val_images = val_lists, val_images
-        self.summaries = Summaries(store.folder)
+        self.summaries = Summaries(store.folder) if config.distribution.is_chief else None
 
-    def run(self, train_lists: EpisodeLists, train_images: ImageSource, steps: range) -> None:
-        """Trains for `steps`."""
+    def run(
+        self, train_lists: EpisodeLists, train_images: ImageSource, steps: range, share: range
+    ) -> None:
+        """Trains for `steps` on the episodes at the places `share` of each meta-batch."""
         config, loop = self.config, self.config.loop
-        self.summaries.write_settings(config)
         batches = stream_meta_batches(
-            train_lists, arrange_for_training, steps, config.meta_batch_size, train_images
+            train_lists,
+            arrange_for_training,
+            steps,
+            config.meta_batch_size,
+            train_images,
+            share,
         )
         with Progress(
             "meta-train", steps.stop, start=steps.start, print_every=loop.print_every_steps
         ) as progress:
-            actions = [
-                Every(loop.summary_every_steps, lambda *args: self.write_scalars(progress, *args)),
-                Every(loop.save_every_steps, lambda step, _: self.store.save(step)),
-            ]
-            if loop.validate_every_steps:
-                actions.append(Every(loop.validate_every_steps, self.validate))
+            actions = self._actions(progress) if config.distribution.is_chief else []
             run_steps(self._step, batches, steps, actions, progress)
+
+    def _actions(self, progress: Progress) -> list[Every]:
+        """Returns what is done between steps, by the chief alone."""
+        loop = self.config.loop
+        self.summaries.write_settings(self.config)
+        actions = [
+            Every(loop.summary_every_steps, lambda *args: self.write_scalars(progress, *args)),
+            Every(loop.save_every_steps, lambda step, _: self.store.save(step)),
+        ]
+        if loop.validate_every_steps:
+            actions.append(Every(loop.validate_every_steps, self.validate))
+        return actions
 
     def _step(self, step: int, meta_batch) -> dict[str, tf.Tensor]:
         return self.trainer.train_step(meta_batch)

@@ -55,6 +55,16 @@ def build_optimizer(config: OptimizerConfig, variables: list) -> Any:
     return optimizer
 
 
+def take_gradients_as_they_are(optimizer: Any) -> None:
+    """Keeps Keras from summing gradients over replicas: they are the same on all of them."""
+    if hasattr(optimizer, "_all_reduce_sum_gradients"):  # Keras 3 has no argument for it.
+        optimizer._all_reduce_sum_gradients = lambda pairs: pairs
+    else:
+        optimizer.apply_gradients = functools.partial(
+            optimizer.apply_gradients, experimental_aggregate_gradients=False
+        )
+
+
 def rate_of(optimizer: Any, config: OptimizerConfig) -> float:
     """Returns the learning rate of the next update; Keras 2 would tell that of the last."""
     return float(HalvingSchedule(config)(optimizer.iterations))

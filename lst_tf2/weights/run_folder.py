@@ -9,8 +9,9 @@ from lst_tf2.config import ModelConfig, check
 from lst_tf2.errors import InputError, MissingInputError
 from lst_tf2.files import read_json, write_json
 
-# A run may be prolonged, watched more closely, moved or fed otherwise without becoming another run.
-FREE_SETTINGS = ("loop", "run_folder", "jit_compile", "cache")
+# A run may be prolonged, watched more closely, moved, fed otherwise or divided over other devices
+# without becoming another run.
+FREE_SETTINGS = ("loop", "run_folder", "jit_compile", "cache", "distribution")
 # Parts of the model's settings that say how to compute, not what the weights mean.
 COMPUTE_SETTINGS = ("precision", "recompute")
 

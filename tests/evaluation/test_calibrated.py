@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from lst_tf2.config import (
+    DistributionConfig,
     EpisodeConfig,
     ListConfig,
     MetaTestConfig,
@@ -15,12 +16,14 @@ from lst_tf2.data.arrangement import PROTOCOL_ARRANGEMENTS, episode_rows
 from lst_tf2.data.images import ImageFiles
 from lst_tf2.data.lists import open_lists
 from lst_tf2.data.pipeline import stream_images
+from lst_tf2.distribution import distribute
 from lst_tf2.errors import InputError, MissingInputError
 from lst_tf2.evaluation import calibrated
 from lst_tf2.evaluation.episode import EpisodeResult, plan_test_windows, run_features
 from lst_tf2.models.learner import Learner, scale_pixels
 from tests.small_data import write_data_set
 
+ALONE = distribute(DistributionConfig())
 MODEL = ModelConfig(filters=(4, 8), image_size=16)
 STAGES = SelfTrainingConfig(
     num_stages=2,
@@ -54,7 +57,7 @@ def test_episodes_together_equal_episodes_one_by_one(folder, protocol):
     lists = open_lists(config.test_list)
     windows = plan_test_windows(config.test_list.episode, STAGES, protocol)
     learner = Learner(MODEL, way=3)
-    together = list(calibrated.run_calibrated(config, learner, lists, windows))
+    together = list(calibrated.run_calibrated(config, learner, lists, windows, ALONE))
     assert len(together) == 3
     stats = calibrated.estimate_statistics(config, learner)
     for index, result in enumerate(together):
@@ -89,7 +92,7 @@ def test_every_image_is_embedded_once(folder, monkeypatch):
 
     monkeypatch.setattr(calibrated, "build_table", noting)
     windows = plan_test_windows(config.test_list.episode, STAGES, "paper")
-    list(calibrated.run_calibrated(config, Learner(MODEL, way=3), lists, windows))
+    list(calibrated.run_calibrated(config, Learner(MODEL, way=3), lists, windows, ALONE))
     used = {
         row
         for index in range(3)
@@ -107,4 +110,4 @@ def test_base_classes_and_batch_norm_are_needed(folder):
     lists = open_lists(config.test_list)
     (folder / "labeled_train").rename(folder / "gone")
     with pytest.raises(MissingInputError, match="labeled_train"):
-        calibrated.run_calibrated(config, Learner(MODEL, way=3), lists, [])
+        calibrated.run_calibrated(config, Learner(MODEL, way=3), lists, [], ALONE)
