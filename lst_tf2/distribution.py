@@ -3,6 +3,7 @@
 import contextlib
 import faulthandler
 import itertools
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -167,10 +168,9 @@ def tell_of_loss() -> Iterator[None]:
     try:
         yield
     except LOSSES as error:
-        reason = str(error).strip().splitlines()[0][:200]
         raise LostWorkerError(
-            f"Expected all workers to answer, lost one of them ({type(error).__name__}: {reason}); "
-            "start it again with its own command."
+            f"Expected all workers to answer, lost one of them ({type(error).__name__}); start it "
+            "again with its own command."
         ) from error
 
 
@@ -180,11 +180,16 @@ def distribute(config: DistributionConfig) -> Distribution:
     Raises:
         InputError: If other workers do not come in time.
     """
-    if config.kind == "none" or len(config.workers) == 1:
+    if config.kind == "none":
         return Distribution(tf.distribute.get_strategy(), config)
-    if config.kind == "mirrored":
+    if len(config.workers) <= 1:
         gpus, cpus = (tf.config.list_logical_devices(kind) for kind in ("GPU", "CPU"))
         return Distribution(tf.distribute.MirroredStrategy(gpus or cpus), config)
+    return Distribution(_join(config), config)
+
+
+def _join(config: DistributionConfig) -> tf.distribute.Strategy:
+    """Returns the strategy of a multi-worker run, once all workers are there."""
     names = ", ".join(config.workers)
     print(f"Waiting up to {config.wait_seconds:g} s for all of {names}", file=sys.stderr)
     meet(config.workers, config.worker_index, config.wait_seconds)
@@ -196,7 +201,9 @@ def distribute(config: DistributionConfig) -> Distribution:
     )
     # TensorFlow connects deaf to interrupts: a worker that dies now would hold up the others.
     faulthandler.dump_traceback_later(max(1, config.wait_seconds), exit=True)
+    on_terminate = signal.getsignal(signal.SIGTERM)
     try:
-        return Distribution(tf.distribute.MultiWorkerMirroredStrategy(cluster), config)
+        return tf.distribute.MultiWorkerMirroredStrategy(cluster)
     finally:
         faulthandler.cancel_dump_traceback_later()
+        signal.signal(signal.SIGTERM, on_terminate)  # TensorFlow would take it and go on.

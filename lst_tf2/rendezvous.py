@@ -58,7 +58,7 @@ def _gather(workers: Sequence[str], deadline: float, wait_seconds: float) -> Non
             if not select.select([server], [], [], max(0, deadline - time.monotonic()))[0]:
                 missing = [workers[i] for i in range(1, len(workers)) if i not in present]
                 raise InputError(
-                    f"Expected {len(awaited)} other workers within {wait_seconds:g} s, missed "
+                    f"Expected all {len(workers)} workers within {wait_seconds:g} s, missed "
                     f"{', '.join(missing)}; start them with the same --workers and their own "
                     "--worker_index."
                 )
