@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from lst_tf2.config import MetaTestConfig
 from lst_tf2.data.arrangement import PROTOCOL_ARRANGEMENTS
