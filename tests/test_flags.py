@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from lst_tf2 import flags
@@ -76,3 +78,46 @@ def test_retired_flags_warn_with_what_replaces_them(caplog):
     assert "--gpu_rate has no effect: memory is taken as needed" in text
     assert "--device_id" not in text
     assert "--metatrain" not in text
+
+
+MULTI = "--distribution=multi_worker"
+
+
+def test_workers_come_from_flags_or_from_the_environment(monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    assert flags.train_config(parse(TRAIN)).distribution.kind == "none"
+    flagged = parse(TEST, MULTI, "--workers=a:1,b:2", "--worker_index=1", "--worker_wait=5")
+    given = flags.test_config(flagged).distribution
+    assert (given.workers, given.worker_index, given.wait_seconds) == (("a:1", "b:2"), 1, 5)
+    assert not given.is_chief
+    cluster = {"chief": ["a:1"], "worker": ["b:2", "c:3"]}
+    for task, index in (("chief", 0), ("worker", 2)):
+        settings = {"cluster": cluster, "task": {"type": task, "index": max(0, index - 1)}}
+        monkeypatch.setenv("TF_CONFIG", json.dumps(settings))
+        read = flags.train_config(parse(TRAIN, MULTI)).distribution
+        assert (read.workers, read.worker_index) == (("a:1", "b:2", "c:3"), index)
+        assert read.is_chief == (index == 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--distribution=many"], "--distribution to be one of none, mirrored, multi_worker"),
+        ([MULTI], "or TF_CONFIG in the environment, received \\[\\]"),
+        ([MULTI, "--workers=a:1,a:1", "--worker_index=0"], "all different"),
+        ([MULTI, "--workers=a:1,b:1"], "--worker_index of 0 to 1, .*received -1"),
+        (["--workers=a:1,b:1"], "no --workers with none"),
+        (["--phase=pre", "--distribution=mirrored"], "a divided batch would train another"),
+    ],
+)
+def test_workers_that_do_not_fit_are_refused(arguments, message, monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    with pytest.raises(InputError, match=message):
+        flags.train_config(parse(TRAIN, *arguments))
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"cluster": {}}', '{"cluster": {}, "task": 1}'])
+def test_malformed_cluster_is_refused(text, monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", text)
+    with pytest.raises(InputError, match="Expected TF_CONFIG with a cluster"):
+        flags.train_config(parse(TRAIN, MULTI))

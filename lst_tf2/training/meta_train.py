@@ -91,7 +91,7 @@ class MetaTraining:
     ):
         self.config, self.trainer, self.store = config, trainer, store
         self.val_lists, self.val_images = val_lists, val_images
-        self.summaries = Summaries(store.folder) if config.distribution.is_chief else None
+        self.summaries = Summaries(store.folder)
 
     def run(
         self, train_lists: EpisodeLists, train_images: ImageSource, steps: range, share: range

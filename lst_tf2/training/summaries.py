@@ -1,6 +1,7 @@
 """TensorBoard summaries of a run."""
 
 import dataclasses
+import functools
 import json
 import pathlib
 from typing import Any
@@ -15,7 +16,12 @@ class Summaries:
     """Writes scalars, histograms and settings below `<run folder>/logs`."""
 
     def __init__(self, folder: pathlib.Path):
-        self.writer = tf.summary.create_file_writer(str(folder / "logs"))
+        self.folder = folder
+
+    @functools.cached_property
+    def writer(self) -> tf.summary.SummaryWriter:
+        """The file, made when first written to: of several workers, one writes."""
+        return tf.summary.create_file_writer(str(self.folder / "logs"))
 
     def write_settings(self, config: Any) -> None:
         """Writes the configuration as text and as HParams."""
