@@ -42,4 +42,8 @@ def has_bfloat16() -> bool:
 
 def peak_memory() -> float:
     """Returns the most memory that this process has held, in GiB."""
+    status = pathlib.Path("/proc/self/status")
+    if status.exists():  # The figure below is inherited from the process that began this one.
+        (line,) = [text for text in status.read_text().splitlines() if text.startswith("VmHWM")]
+        return int(line.split()[1]) / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
