@@ -58,12 +58,8 @@ def main():
             differences[name] = max(differences[name], difference(*pair))
     # Three episodes on two devices: the last group is not full.
     episodes = [tf.nest.map_structure(lambda field, i=i: field[i], batch) for i in range(3)]
-    expected, actual = (
-        [trainer.validate_step.python_function(episode) for episode in episodes]
-        if distribution is none
-        else list(distribution.map_episodes(trainer.validate_step.python_function, episodes))
-        for trainer, distribution in ((one, none), (two, mirrored))
-    )
+    expected = [one.learner(episode.query_images) for episode in episodes]
+    actual = list(mirrored.map_episodes(lambda e: two.learner(e.query_images), episodes))
     differences["episodes"] = difference(expected, actual)
     print(json.dumps(differences | {"replicas": mirrored.num_replicas}))
 
