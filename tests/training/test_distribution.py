@@ -136,3 +136,11 @@ def test_shares_cover_every_episode_once():
         distribution.share_of_batch(4)
     with pytest.raises(InputError, match="each of 3 workers, received 2"):
         distribution.share_of_list(2)
+
+
+def test_workers_with_other_checkpoints_are_refused(monkeypatch):
+    distribution = distribute(DistributionConfig())
+    distribution.check_same_step(5)
+    monkeypatch.setattr(distribution, "gather", lambda rows: np.array([5, 0]))
+    with pytest.raises(InputError, match=r"same step \(the chief: 5\), received \[5, 0\]"):
+        distribution.check_same_step(5)
