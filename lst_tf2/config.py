@@ -235,12 +235,26 @@ class LoopConfig:
     summary_every_steps: int
     save_every_steps: int
     validate_every_steps: int = 0  # 0: no validation
+    profile_steps: tuple[int, int] = (0, 0)  # first and last iteration to profile; 0: none
 
     def __post_init__(self):
         check_at_least(1, "raise it", iterations=self.num_steps)
         intervals = (self.print_every_steps, self.summary_every_steps, self.save_every_steps)
         check(min(intervals) >= 1, "print, sum and save steps of at least 1", intervals, "raise it")
         check_at_least(0, "raise it", meta_val_print_step=self.validate_every_steps)
+        first, last = self.profile_steps
+        check(
+            first == last == 0 or 1 <= first <= last,
+            "--profile_steps=first,last, counted from 1",
+            f"{first},{last}",
+            "pass for example --profile_steps=10,12",
+        )
+
+    @property
+    def profiled(self) -> range:
+        """Steps to profile, from 0 as the loop counts them."""
+        first, last = self.profile_steps
+        return range(first - 1, last) if last else range(0)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -83,6 +83,8 @@ TRAIN_FLAGS = [
     ("meta_sum_step", 10, "Iterations between TensorBoard scalars."),
     ("meta_save_step", 1000, "Iterations between checkpoints."),
     ("meta_val_print_step", 1000, "Iterations between validations."),
+    ("profile_steps", [], "First and last iteration to profile for TensorBoard, e.g. 10,12 (look "
+     "with tensorboard-plugin-profile)."),
     ("train_episode_num", 80000, "Length of the list of training episodes."),
     ("val_episode_num", 10, "Episodes of one validation."),
     ("pretrain_batch_size", 64, "Images per iteration of pre-training."),

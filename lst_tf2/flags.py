@@ -64,6 +64,7 @@ def _pretrain_config(values: flags.FlagValues) -> config.PretrainConfig:
             print_every_steps=values.pre_print_step,
             summary_every_steps=values.pre_sum_step,
             save_every_steps=values.pre_save_step,
+            profile_steps=_profile_steps(values),
         ),
         model=_model_config(values),
         optimizer=config.OptimizerConfig(
@@ -97,6 +98,7 @@ def _meta_train_config(values: flags.FlagValues) -> config.MetaTrainConfig:
             summary_every_steps=values.meta_sum_step,
             save_every_steps=values.meta_save_step,
             validate_every_steps=values.meta_val_print_step,
+            profile_steps=_profile_steps(values),
         ),
         model=_model_config(values),
         adaptation=config.AdaptationConfig(
@@ -262,6 +264,15 @@ def _bn_stats(values: flags.FlagValues) -> str:
         return values.bn_stats
     is_paper = values.protocol == "paper" or values.norm != "batch_norm"
     return "batch" if is_paper else "calibrated"
+
+
+def _profile_steps(values: flags.FlagValues) -> tuple[int, int]:
+    words = values.profile_steps
+    if not words:
+        return 0, 0
+    is_pair = len(words) == 2 and all(word.strip().isdecimal() for word in words)
+    check(is_pair, "--profile_steps=first,last", ",".join(words), "pass for example 10,12")
+    return int(words[0]), int(words[1])
 
 
 def _plain_name(flag: str, name: str) -> str:

@@ -21,6 +21,7 @@ from lst_tf2.training.distributed_step import DistributedMetaTrainer
 from lst_tf2.training.loop import Every, check_finite, run_steps
 from lst_tf2.training.meta_step import MetaTrainer
 from lst_tf2.training.optimizers import rate_of
+from lst_tf2.training.profiling import profile
 from lst_tf2.training.summaries import Summaries
 from lst_tf2.weights.checkpoints import CheckpointStore
 from lst_tf2.weights.run_folder import claim
@@ -110,7 +111,8 @@ class MetaTraining:
             "meta-train", steps.stop, start=steps.start, print_every=loop.print_every_steps
         ) as progress:
             actions = self._actions(progress) if config.distribution.is_chief else []
-            run_steps(self._step, batches, steps, actions, progress)
+            step_fn = profile(self._step, loop.profiled, self.store.folder)
+            run_steps(step_fn, batches, steps, actions, progress)
 
     def _actions(self, progress: Progress) -> list[Every]:
         """Returns what is done between steps, by the chief alone."""

@@ -12,6 +12,7 @@ from lst_tf2.progress import Progress
 from lst_tf2.training.gradients import LossScale, gradients_of
 from lst_tf2.training.loop import Every, run_steps
 from lst_tf2.training.optimizers import build_optimizer, rate_of
+from lst_tf2.training.profiling import profile
 from lst_tf2.training.summaries import Summaries
 from lst_tf2.weights.checkpoints import CheckpointStore, optimizer_variables
 from lst_tf2.weights.run_folder import claim
@@ -110,10 +111,9 @@ def _run(trainer: Pretrainer, catalogue, store: CheckpointStore, steps: range) -
     with Progress(
         "pre-train", steps.stop, start=steps.start, print_every=loop.print_every_steps
     ) as progress:
-        run_steps(
-            lambda step, batch: trainer.train_step(tf.constant(step), batch),
-            batches,
-            steps,
-            actions,
-            progress,
-        )
+
+        def step_fn(step: int, batch: ImageBatch) -> dict[str, tf.Tensor]:
+            return trainer.train_step(tf.constant(step), batch)
+
+        profiled = profile(step_fn, loop.profiled, store.folder)
+        run_steps(profiled, batches, steps, actions, progress)
