@@ -10,7 +10,6 @@ They run in turn, several rounds of each, so that the ratio holds when the machi
 import json
 import os
 import pathlib
-import platform
 import socket
 import statistics
 import subprocess
@@ -19,6 +18,8 @@ import time
 from collections.abc import Callable
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+from benchmarks.timing import processor
 
 ROUNDS, STEPS, WARM_UP, EPISODES = 3, 30, 2, 2
 
@@ -42,7 +43,7 @@ def main() -> None:
         "megabytes_an_episode": rounds[0][2]["megabytes"],
         "load_average": os.getloadavg()[0],
     }
-    print(f"{size} size, {platform.processor() or platform.machine()}, {os.cpu_count()} cores")
+    print(f"{size} size, {processor()}")
     print(f"{EPISODES} episodes a step, {ROUNDS} rounds of {STEPS} steps, one core a worker")
     for name, value in results.items():
         print(f"{name:22}{json.dumps(value)}")
@@ -78,14 +79,15 @@ def run_worker(size: str, addresses: str, index: int) -> None:
     import numpy as np
     import tensorflow as tf
 
-    from benchmarks.meta_step import GLYPHS, random_episode
-    from lst_tf2.config import DistributionConfig, EpisodeConfig, ModelConfig
+    from benchmarks.meta_step import random_episode
+    from benchmarks.suite import SIZES
+    from lst_tf2.config import DistributionConfig, EpisodeConfig
     from lst_tf2.distribution import distribute
 
     distribution = distribute(
         DistributionConfig("multi_worker", tuple(addresses.split(",")), index)
     )
-    model = ModelConfig() if size == "paper" else GLYPHS
+    model = SIZES[size]
     trainer = build_trainer(distribution, model)
     count, episode = (
         len(distribution.share_of_batch(EPISODES)),
