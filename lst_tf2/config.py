@@ -5,9 +5,8 @@ Defaults are those of the paper's miniImageNet 1-shot runs (arXiv:1906.00562).
 
 import dataclasses
 import math
-from typing import Any
 
-from lst_tf2.errors import InputError
+from lst_tf2.checks import check, check_at_least, check_choice, check_seed, check_step_counts
 
 PROTOCOLS = ("paper", "standard")
 ACTIVATIONS = ("leaky_relu", "relu", "None")
@@ -21,19 +20,6 @@ SELECTIONS = ("hard", "none")
 WEIGHTINGS = ("soft", "none")
 INITIAL_CLASSIFIERS = ("meta", "plain")
 DISTRIBUTIONS = ("none", "mirrored", "multi_worker")
-
-
-def check(condition: bool, expected: str, received: Any, remedy: str) -> None:
-    """Raises `InputError` with all three parts of a message unless `condition` holds."""
-    if not condition:
-        raise InputError(f"Expected {expected}, received {received}; {remedy}.")
-
-
-def check_at_least(bound: float, remedy: str, **values: float) -> None:
-    """Raises `InputError` for the first of `values` that is not finite or below `bound`."""
-    for name, value in values.items():
-        is_valid = math.isfinite(value) and value >= bound
-        check(is_valid, f"{name} of at least {bound}", value, remedy)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,13 +66,6 @@ class ModelConfig:
         return self.image_size // 2 ** len(self.filters)
 
 
-def check_choice(flag: str, value: str, choices: tuple[str, ...]) -> None:
-    """Raises `InputError` unless `value` is one of `choices`."""
-    check(
-        value in choices, f"--{flag} to be one of {', '.join(choices)}", repr(value), "choose one"
-    )
-
-
 @dataclasses.dataclass(frozen=True)
 class EpisodeConfig:
     """Describes what one episode holds: counts of classes and of images per class."""
@@ -108,11 +87,6 @@ class EpisodeConfig:
     def labeled_per_class(self) -> int:
         """Images of a class drawn from the labeled pool: the shot, then the queries."""
         return self.shot + self.queries_per_class
-
-
-def check_seed(seed: int) -> None:
-    """Raises `InputError` unless NumPy, Keras and TensorFlow all take `seed`."""
-    check(0 <= seed < 2**31, "a seed of at least 0 and below 2^31", seed, "mend --seed")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,17 +126,6 @@ class AdaptationConfig:
             self.inner_steps,
             "raise --train_base_epoch_num",
         )
-
-
-def check_step_counts(inner_lr: float, retrain_steps: int) -> None:
-    """Raises `InputError` for an inner loop that can not run."""
-    check(
-        math.isfinite(inner_lr) and inner_lr > 0,
-        "a finite base_lr above 0",
-        inner_lr,
-        "raise --base_lr",
-    )
-    check_at_least(0, "raise --re_train_epoch_num", re_train_epoch_num=retrain_steps)
 
 
 @dataclasses.dataclass(frozen=True)

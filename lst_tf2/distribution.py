@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from lst_tf2.config import DistributionConfig, check
+from lst_tf2.checks import check
+from lst_tf2.config import DistributionConfig
 from lst_tf2.errors import LostWorkerError
 from lst_tf2.rendezvous import meet
 

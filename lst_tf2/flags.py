@@ -10,7 +10,7 @@ import os
 from absl import flags, logging
 
 from lst_tf2 import config
-from lst_tf2.config import check, check_choice
+from lst_tf2.checks import check, check_at_least, check_choice
 from lst_tf2.flag_tables import RETIRED_FLAGS
 from lst_tf2.original_paths import finetune_path
 
@@ -81,7 +81,7 @@ def _pretrain_config(values: flags.FlagValues) -> config.PretrainConfig:
 
 
 def _meta_train_config(values: flags.FlagValues) -> config.MetaTrainConfig:
-    config.check_at_least(1, "raise --lr_drop_step", lr_drop_step=values.lr_drop_step)
+    check_at_least(1, "raise --lr_drop_step", lr_drop_step=values.lr_drop_step)
     interval = math.lcm(values.lr_drop_step, max(1, values.meta_val_print_step))
 
     def optimizer(name: str, rate: float) -> config.OptimizerConfig:

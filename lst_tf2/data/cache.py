@@ -24,7 +24,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from lst_tf2.config import CACHES, check, check_choice
+from lst_tf2.checks import check, check_choice
+from lst_tf2.config import CACHES
 from lst_tf2.data.images import ImageArray, ImageFiles, ImageSource, decode_all
 from lst_tf2.data.layout import Catalogue
 from lst_tf2.errors import InputError, MissingInputError

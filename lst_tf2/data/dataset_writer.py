@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lst_tf2 import files
-from lst_tf2.config import SPLITS, check, check_at_least, check_seed
+from lst_tf2.checks import check, check_at_least, check_seed
+from lst_tf2.config import SPLITS
 from lst_tf2.data import layout
 from lst_tf2.data.checksums import RECORD_NAME, class_digest
 from lst_tf2.data.image_conversion import UNREADABLE, is_unreadable, one_line

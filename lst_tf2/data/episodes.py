@@ -19,7 +19,8 @@ import shlex
 
 from absl import app, flags
 
-from lst_tf2.config import PROTOCOLS, ListConfig, check, check_choice
+from lst_tf2.checks import check, check_choice
+from lst_tf2.config import PROTOCOLS, ListConfig
 from lst_tf2.data import list_flags
 from lst_tf2.data.layout import scan_split
 from lst_tf2.data.list_check import check_folders, check_lines

@@ -8,7 +8,7 @@ import pathlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from lst_tf2.config import check
+from lst_tf2.checks import check
 from lst_tf2.errors import MissingInputError
 
 LUMA = np.array([0.299, 0.587, 0.114])

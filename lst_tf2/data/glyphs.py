@@ -22,8 +22,8 @@ from absl import app, flags
 from PIL import Image
 
 from lst_tf2 import files
+from lst_tf2.checks import check, check_at_least
 from lst_tf2.command_help import show_on_help
-from lst_tf2.config import check, check_at_least
 from lst_tf2.data.glyph_drawing import RECIPE, Recipe, render_glyph
 from lst_tf2.errors import InputError, exit_on_input_error
 from lst_tf2.progress import Progress

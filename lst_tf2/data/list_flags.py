@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from absl import flags
 
+from lst_tf2.checks import check, check_choice
 from lst_tf2.command_help import show_on_help
-from lst_tf2.config import SPLITS, EpisodeConfig, ListConfig, check, check_choice
+from lst_tf2.config import SPLITS, EpisodeConfig, ListConfig
 from lst_tf2.data import tf1_folder
 from lst_tf2.data.list_opening import NUM_EPISODES, UNLABELED_PER_CLASS
 from lst_tf2.data.lists import LISTS_FOLDER, stored_folders

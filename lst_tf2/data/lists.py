@@ -16,7 +16,8 @@ import pathlib
 
 import numpy as np
 
-from lst_tf2.config import EpisodeConfig, ListConfig, check
+from lst_tf2.checks import check
+from lst_tf2.config import EpisodeConfig, ListConfig
 from lst_tf2.data.layout import POOLS, Catalogue, scan_split
 from lst_tf2.data.sampling import INDEX_DTYPE, sample_arrays
 from lst_tf2.errors import InputError, MissingInputError

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lst_tf2.config import SPLITS, check
+from lst_tf2.checks import check
+from lst_tf2.config import SPLITS
 from lst_tf2.data.dataset_writer import (
     Recipe,
     Report,

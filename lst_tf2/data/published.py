@@ -8,7 +8,8 @@ import importlib.resources
 import json
 from collections.abc import Collection, Mapping, Sequence
 
-from lst_tf2.config import SPLITS, check
+from lst_tf2.checks import check
+from lst_tf2.config import SPLITS
 from lst_tf2.data.source_classes import SourceClass
 from lst_tf2.errors import InputError
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from lst_tf2.config import SPLITS, EpisodeConfig, ListConfig, check
+from lst_tf2.checks import check
+from lst_tf2.config import SPLITS, EpisodeConfig, ListConfig
 from lst_tf2.data.layout import Catalogue
 
 INDEX_DTYPE = np.uint16

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lst_tf2.config import ListConfig, check
+from lst_tf2.checks import check
+from lst_tf2.config import ListConfig
 from lst_tf2.data import tf1_folder
 from lst_tf2.data.layout import Catalogue, scan_split
 from lst_tf2.data.lists import EpisodeLists, list_folder, load_lists, sample_lists

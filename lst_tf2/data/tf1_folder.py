@@ -18,7 +18,8 @@ import warnings
 
 import numpy as np
 
-from lst_tf2.config import SPLITS, check
+from lst_tf2.checks import check
+from lst_tf2.config import SPLITS
 from lst_tf2.errors import InputError, MissingInputError
 
 # Fixed in the original program.

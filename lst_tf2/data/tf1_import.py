@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lst_tf2.config import EpisodeConfig, ListConfig, check
+from lst_tf2.checks import check
+from lst_tf2.config import EpisodeConfig, ListConfig
 from lst_tf2.data import tf1_folder
 from lst_tf2.data.layout import Catalogue, scan_split
 from lst_tf2.data.list_opening import NUM_DISTRACTOR_CLASSES

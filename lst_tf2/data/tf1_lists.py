@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lst_tf2.config import ListConfig, check
+from lst_tf2.checks import check
+from lst_tf2.config import ListConfig
 from lst_tf2.data import tf1_folder
 from lst_tf2.data.layout import Catalogue
 from lst_tf2.data.lists import EpisodeLists

@@ -10,7 +10,8 @@ how many stages.
 import pathlib
 import sys
 
-from lst_tf2.config import INITIAL_CLASSIFIERS, SELECTIONS, WEIGHTINGS, check
+from lst_tf2.checks import check
+from lst_tf2.config import INITIAL_CLASSIFIERS, SELECTIONS, WEIGHTINGS
 from lst_tf2.errors import exit_on_input_error
 from lst_tf2.evaluation.report import describe, read_summaries, signed, title_of
 

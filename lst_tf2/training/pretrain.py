@@ -3,7 +3,8 @@
 import keras
 import tensorflow as tf
 
-from lst_tf2.config import PretrainConfig, check
+from lst_tf2.checks import check
+from lst_tf2.config import PretrainConfig
 from lst_tf2.data.cache import open_images
 from lst_tf2.data.layout import scan_split
 from lst_tf2.data.pipeline import ImageBatch, stream_image_batches

@@ -5,7 +5,8 @@ import itertools
 import pathlib
 from typing import Any
 
-from lst_tf2.config import ModelConfig, check
+from lst_tf2.checks import check
+from lst_tf2.config import ModelConfig
 from lst_tf2.errors import InputError, MissingInputError
 from lst_tf2.files import read_json, write_json
 

@@ -6,7 +6,7 @@ import pathlib
 import re
 from collections.abc import Iterable, Sequence
 
-from lst_tf2.config import check
+from lst_tf2.checks import check
 from lst_tf2.data import layout
 from lst_tf2.data.image_conversion import ImageFile, fit_file, is_image_file, read_image_file
 

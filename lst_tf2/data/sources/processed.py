@@ -2,7 +2,8 @@
 
 import pathlib
 
-from lst_tf2.config import SPLITS, check
+from lst_tf2.checks import check
+from lst_tf2.config import SPLITS
 from lst_tf2.data.layout import POOLS
 from lst_tf2.data.published import Published, check_names
 from lst_tf2.data.source_classes import SourceClass

@@ -18,7 +18,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from lst_tf2 import pickles
-from lst_tf2.config import SPLITS, check
+from lst_tf2.checks import check
+from lst_tf2.config import SPLITS
 from lst_tf2.data.image_conversion import ImageFile, fit_file
 from lst_tf2.data.published import Published
 from lst_tf2.data.source_classes import Images, SourceClass
