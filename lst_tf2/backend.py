@@ -1,9 +1,11 @@
-"""The check that Keras runs on TensorFlow, made before Keras is imported."""
+"""What is asked of the backend: that Keras runs on TensorFlow, and that its memory suffices."""
 
+import contextlib
 import json
 import os
 import pathlib
 import sys
+from collections.abc import Iterator
 
 from lst_tf2.errors import InputError
 
@@ -34,3 +36,19 @@ def require_tensorflow_backend() -> None:
             f"Expected Keras to run on the TensorFlow backend, received {backend!r}; "
             "unset KERAS_BACKEND or set it to `tensorflow` (or mend `backend` in keras.json)."
         )
+
+
+@contextlib.contextmanager
+def explain_exhausted_memory(remedy: str) -> Iterator[None]:
+    """Turns the failure of a device to hold a step into an `InputError` with the `remedy`."""
+    try:
+        yield
+    except Exception as error:
+        # TensorFlow's class by its name: at this point it may not have been imported.
+        if not isinstance(error, MemoryError) and type(error).__name__ != "ResourceExhaustedError":
+            raise
+        reason = str(error).strip().partition("\n")[0]
+        raise InputError(
+            f"Expected memory for what this command computes, received: {reason or 'none left'}; "
+            f"{remedy}."
+        ) from error

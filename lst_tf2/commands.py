@@ -11,7 +11,7 @@ from absl import app, logging
 from absl import flags as absl_flags
 
 from lst_tf2 import flag_tables, flags, original_paths
-from lst_tf2.backend import require_tensorflow_backend
+from lst_tf2.backend import explain_exhausted_memory, require_tensorflow_backend
 from lst_tf2.config import MetaTestConfig, MetaTrainConfig, ModelConfig, PretrainConfig
 from lst_tf2.errors import LostWorkerError, exit_on_input_error
 
@@ -30,23 +30,36 @@ RUN_FLAGS = ("exp_name", "logdir_base", "way_num", "shot_num", "base_lr", "proto
 def train() -> None:
     """Runs pre-training (`--phase=pre`) or meta-training (`--phase=meta`)."""
     flag_tables.define_train_flags()
-    _run(_train)
+    _run(
+        _train,
+        "pass --recompute or --precision=bfloat16 (in pre-training also a smaller "
+        "--pretrain_batch_size), or choose a smaller --img_size or narrower --filters",
+    )
 
 
 def test() -> None:
     """Runs meta-test."""
     flag_tables.define_test_flags()
-    _run(_test)
+    _run(
+        _test,
+        "pass --precision=bfloat16 or fewer --nums_in_folders, or choose a smaller --img_size or "
+        "narrower --filters",
+    )
 
 
 def convert() -> None:
     """Converts weights of the original program, or ours into them."""
     flag_tables.define_convert_flags()
-    _run(_convert)
+    _run(_convert, "close other programs")
 
 
-def _run(body: Callable[[], None]) -> None:
-    """Runs `body` with parsed flags; a user's mistake ends in one line."""
+def _run(body: Callable[[], None], memory_remedy: str) -> None:
+    """Runs `body` with parsed flags; a user's mistake ends in one line.
+
+    Args:
+        body: What the command does.
+        memory_remedy: What to do when it needs more memory than the device has.
+    """
     # TensorFlow's own start-up notes would drown ours; its warnings remain.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.set_verbosity(logging.WARNING)
@@ -58,7 +71,8 @@ def _run(body: Callable[[], None]) -> None:
             _choose_device()
             require_tensorflow_backend()
             try:
-                body()
+                with explain_exhausted_memory(memory_remedy):
+                    body()
             except LostWorkerError as error:
                 _rejoin(error)
 

@@ -1,5 +1,6 @@
 import keras
 import pytest
+import tensorflow as tf
 
 from lst_tf2 import backend
 from lst_tf2.errors import InputError
@@ -23,3 +24,22 @@ def test_backend_is_read_where_keras_reads_it(monkeypatch, tmp_path):
     assert backend.configured_backend() == "jax"
     (tmp_path / "keras.json").write_text("[")
     assert backend.configured_backend() == "tensorflow"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        tf.errors.ResourceExhaustedError(None, None, "OOM on tensor of shape [75,84]\n\nDetails"),
+        MemoryError("Unable to allocate OOM on tensor of shape [75,84]"),
+    ],
+)
+def test_exhausted_memory_ends_in_the_flags_that_help(error):
+    expected = pytest.raises(InputError, match=r"memory.*\[75,84\]; pass --recompute\.$")
+    with expected, backend.explain_exhausted_memory("pass --recompute"):
+        raise error
+
+
+def test_other_failures_of_the_device_stay_bugs():
+    expected = pytest.raises(tf.errors.InternalError)
+    with expected, backend.explain_exhausted_memory("pass --recompute"):
+        raise tf.errors.InternalError(None, None, "something else")

@@ -72,7 +72,7 @@ def run_by_batch(
     )
     episodes = stream_episodes(lists, arrange, distribution.share_of_list(len(lists)), images)
 
-    @tf.function(jit_compile=config.jit_compile)
+    @tf.function(jit_compile=config.jit_compile, autograph=False)
     def run(episode: Episode) -> EpisodeResult:
         return run_episode(learner, episode, windows, config.self_training)
 

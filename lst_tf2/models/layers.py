@@ -1,5 +1,6 @@
 """Layers of the backbone and of the soft weighting network."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import keras
@@ -14,8 +15,23 @@ LEAKY_SLOPE = 0.1
 def activate(inputs: tf.Tensor, activation: str) -> tf.Tensor:
     """Applies `activation`, one of `leaky_relu`, `relu`, `None`."""
     if activation == "leaky_relu":
-        return tf.nn.leaky_relu(inputs, LEAKY_SLOPE)
+        return leaky_relu(inputs)
     return tf.nn.relu(inputs) if activation == "relu" else inputs
+
+
+@tf.custom_gradient
+def leaky_relu(inputs: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+    """Applies the leaky rectifier; its gradient goes by the outputs, whose signs are the inputs'.
+
+    The next convolution keeps the outputs anyway, so that the inputs, a third of what a
+    step holds, need not stay.
+    """
+    outputs = tf.nn.leaky_relu(inputs, LEAKY_SLOPE)
+
+    def gradient(upstream: tf.Tensor) -> tf.Tensor:
+        return tf.raw_ops.LeakyReluGrad(gradients=upstream, features=outputs, alpha=LEAKY_SLOPE)
+
+    return outputs, gradient
 
 
 class UncastLayer(keras.layers.Layer):

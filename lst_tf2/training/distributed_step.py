@@ -21,7 +21,7 @@ class DistributedMetaTrainer(MetaTrainer):
         for optimizer in (self.meta_optimizer, self.swn_optimizer):
             take_gradients_as_they_are(optimizer)
         self.distribution = distribution
-        self._divided_step = tf.function(self._run_step)
+        self._divided_step = tf.function(self._run_step, autograph=False)
         self.train_step = self._checked_step
 
     def episode_results(self, meta_batch: Episode) -> tuple[dict, list, list]:

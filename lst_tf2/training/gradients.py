@@ -44,8 +44,7 @@ class LossScale:
             Whether it did, a boolean scalar.
         """
         is_finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(grad)) for grad in grads])
-        if is_finite:
-            apply()
+        tf.cond(is_finite, apply, lambda: None)
         self._adjust(is_finite)
         return is_finite
 

@@ -91,8 +91,10 @@ class MetaTrainer:
         self.loss_scale = LossScale() if learner.backbone.precision == "float16" else None
         self.meta_optimizer = build_optimizer(optimizer, learner.meta_variables)
         self.swn_optimizer = build_optimizer(swn_optimizer, learner.swn_variables)
-        self.train_step = tf.function(self._train_step, jit_compile=jit_compile)
-        self.validate_step = tf.function(self._validate_step, jit_compile=jit_compile)
+        # Nothing here depends on the value of a tensor; AutoGraph would only add to the start.
+        options = {"jit_compile": jit_compile, "autograph": False}
+        self.train_step = tf.function(self._train_step, **options)
+        self.validate_step = tf.function(self._validate_step, **options)
 
     def named_variables(self) -> dict:
         """Returns the state of the run by names: all weights and both optimizers."""

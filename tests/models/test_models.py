@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from lst_tf2.config import ModelConfig
-from lst_tf2.models.layers import BatchStatsNorm, ExampleNorm, activate
+from lst_tf2.models.layers import BatchStatsNorm, ExampleNorm, activate, leaky_relu
 from lst_tf2.models.learner import Learner, PretrainModel, scale_pixels
 from lst_tf2.models.soft_weighting import SoftWeightingNetwork
 from lst_tf2.weights.tf1 import learner_names
@@ -156,3 +156,20 @@ def test_dropout_is_seeded_and_keeps_the_mean():
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
     assert 0.4 < np.mean(first == 0) < 0.6
+
+
+def test_leaky_relu_has_the_gradients_of_the_plain_one():
+    inputs = tf.constant([-2.0, -1e-44, -0.0, 0.0, 1e-44, 3.0])
+    upstream = tf.constant([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+    gradients = []
+    for function in (leaky_relu, lambda x: tf.nn.leaky_relu(x, 0.1)):
+        with tf.GradientTape() as outer:
+            outer.watch([inputs, upstream])
+            with tf.GradientTape() as tape:
+                tape.watch(inputs)
+                outputs = function(inputs)
+            first = tape.gradient(outputs, inputs, output_gradients=upstream)
+            total = tf.reduce_sum(first**2)
+        gradients.append((outputs, first, outer.gradient(total, upstream)))
+    for ours, plain in zip(*gradients, strict=True):
+        np.testing.assert_array_equal(ours, plain)
