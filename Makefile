@@ -10,7 +10,10 @@ SEED ?= 0
 RUN := $(if $(filter 0,$(SEED)),demo,demo_seed$(SEED))
 DEMO_FLAGS := --seed=$(SEED) $(if $(filter 0,$(SEED)),,--pretrain_w_path=pretrain_weights/seed$(SEED)/)
 
-.PHONY: demo ablation test test-addons lint bench clean
+# A file's tests stay in one process; see tests/conftest.py.
+TWO_PROCESSES := -n 2 --dist loadgroup --no-loadscope-reorder
+
+.PHONY: demo ablation test quick test-addons lint bench clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -34,12 +37,16 @@ ablation: $(VENV)/installed
 	$(BIN)/python -m lst_tf2.evaluation.ablation checkpoints/ablation checkpoints/ablation_unweighted
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(TWO_PROCESSES)
+
+# What answers within a minute; T=tests/data/test_lists.py names one file or folder of it.
+quick: $(VENV)/installed
+	$(BIN)/python -m pytest $(if $(T),,$(TWO_PROCESSES)) -m 'not slow' $(T)
 
 # The same suite beside tensorflow-addons, with TensorFlow 2.15 and Keras 2.15.
 test-addons: $(ADDONS_VENV)/installed
 	$(ADDONS_VENV)/bin/python -W ignore -c 'import tensorflow_addons'
-	$(ADDONS_VENV)/bin/python -m pytest
+	$(ADDONS_VENV)/bin/python -m pytest $(TWO_PROCESSES)
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

@@ -2,21 +2,20 @@
 
 import json
 import os
-import pathlib
 import shlex
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.command_line import assert_refused, run, run_script
 from tests.small_data import write_data_set
 from tests.tf1_graph import write_npy_files
 from tests.weights.test_conversion import small_groups
 
-ROOT = pathlib.Path(__file__).parents[1]
+pytestmark = pytest.mark.slow
+
 MODEL = ["--dataset=letters", "--img_size=16", "--filters=4,8", "--pretrain_iterations=2"]
 PRETRAIN = ["--phase=pre", "--pretrain_class_num=4", "--pretrain_batch_size=8", *MODEL]
 META = [
@@ -50,39 +49,17 @@ RESULTS = (
 )
 
 
-def run(script, *arguments, cwd):
-    """Runs a root script as a user would."""
-    env = os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
-    return subprocess.run(
-        [sys.executable, str(ROOT / script), *arguments],
-        cwd=cwd,
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def assert_refused(result, *texts):
-    """One line on stderr that says `texts`, a nonzero status, no traceback."""
-    assert result.returncode == 1
-    assert "Traceback" not in result.stderr
-    (line,) = [text for text in result.stderr.splitlines() if text.startswith("error: ")]
-    for text in texts:
-        assert text in line, line
-
-
 @pytest.fixture(scope="module", name="home")
 def fixture_home(tmp_path_factory):
     """A folder in which all three commands ran once."""
     home = tmp_path_factory.mktemp("home")
     write_data_set(home / "data" / "letters", classes_per_split=4, images_per_pool=18)
     for script, arguments in (("train.py", PRETRAIN), ("train.py", META)):
-        result = run(script, *arguments, cwd=home)
+        result = run_script(script, *arguments, cwd=home)
         assert result.returncode == 0, result.stderr
         assert "tensorboard --logdir" in result.stdout
     (home / "next.txt").write_text(result.stdout.split("Next: python ")[1])
-    result = run("test.py", *TEST, "--test_iter=best", cwd=home)
+    result = run_script("test.py", *TEST, "--test_iter=best", cwd=home)
     assert result.returncode == 0, result.stderr
     assert "paired gain, last step" in result.stdout
     return home
@@ -255,7 +232,7 @@ def test_broken_image_stops_training_with_its_name(home):
 def test_unknown_backend_is_one_clear_error(home):
     os.environ["KERAS_BACKEND"] = "jax"
     try:
-        assert_refused(run("train.py", *META, cwd=home), "'jax'", "unset KERAS_BACKEND")
+        assert_refused(run_script("train.py", *META, cwd=home), "'jax'", "unset KERAS_BACKEND")
     finally:
         del os.environ["KERAS_BACKEND"]
 
@@ -268,7 +245,7 @@ def test_unknown_backend_is_one_clear_error(home):
     ],
 )
 def test_help_teaches(script, words, tmp_path):
-    result = run(script, "--help", cwd=tmp_path)
+    result = run_script(script, "--help", cwd=tmp_path)
     text = " ".join(result.stdout.split())
     for word in words:
         assert word in text, word
@@ -288,7 +265,7 @@ def test_help_of_installed_commands_teaches(entry, words, tmp_path):
     module, function = entry.split(":")
     script = tmp_path / "lst-command"
     script.write_text(f"from {module} import {function}\n{function}()\n")
-    result = run(script, "--help", cwd=tmp_path)
+    result = run_script(script, "--help", cwd=tmp_path)
     for word in words:
         assert word in result.stdout, word
 

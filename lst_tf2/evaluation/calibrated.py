@@ -169,12 +169,15 @@ def run_calibrated(
     def run_one(packed: PackedEpisode) -> EpisodeResult:
         return run_features(learner, unpack(packed, windows), config.self_training)
 
-    run = tf.function(lambda packed: tf.vectorized_map(run_one, packed), reduce_retracing=True)
+    run = tf.function(lambda packed: tf.vectorized_map(run_one, packed), autograph=False)
 
     def results() -> Iterator[EpisodeResult]:
-        for start in range(0, len(episodes), EPISODES_AT_ONCE):
-            packed = [pack(rows, table) for rows in episodes[start : start + EPISODES_AT_ONCE]]
-            batch = PackedEpisode(*(np.stack(field) for field in zip(*packed, strict=True)))
+        count = min(EPISODES_AT_ONCE, len(episodes))
+        for start in range(0, len(episodes), count):
+            packed = [pack(rows, table) for rows in episodes[start : start + count]]
+            # A last group that is not full is filled, as one of another size is traced anew.
+            filled = packed + packed[-1:] * (count - len(packed))
+            batch = PackedEpisode(*(np.stack(field) for field in zip(*filled, strict=True)))
             values = [value.numpy() for value in run(batch)]
             for row in range(len(packed)):
                 yield EpisodeResult(*(value[row] for value in values))

@@ -129,6 +129,14 @@ class MetaTrainer:
         )
         return tf.map_fn(self._episode_gradients, meta_batch, fn_output_signature=signature)
 
+    def apply(self, meta_gradients: list, swn_gradients: list) -> None:
+        """Moves the weights by the gradients that `gradients` returns."""
+        learner = self.learner
+        self.meta_optimizer.apply_gradients(
+            zip(meta_gradients, learner.meta_variables, strict=True)
+        )
+        self.swn_optimizer.apply_gradients(zip(swn_gradients, learner.swn_variables, strict=True))
+
     def _episode_gradients(self, episode: Episode) -> tuple[dict, list, list]:
         context = observe(self.learner, episode, self.adaptation)
         with tf.GradientTape(persistent=True) as tape:
@@ -148,20 +156,13 @@ class MetaTrainer:
             "swn_gradient_norm": tf.linalg.global_norm(swn_gradients),
         }
         if not self.loss_scale:
-            self._apply(meta_gradients, swn_gradients)
+            self.apply(meta_gradients, swn_gradients)
             return scalars | norms
         is_finite = self.loss_scale.apply_if_finite(
-            [*meta_gradients, *swn_gradients], lambda: self._apply(meta_gradients, swn_gradients)
+            [*meta_gradients, *swn_gradients], lambda: self.apply(meta_gradients, swn_gradients)
         )
         norms = {name: tf.where(is_finite, norm, 0.0) for name, norm in norms.items()}
         return scalars | norms | {"loss_scale": self.loss_scale.scale.read_value()}
-
-    def _apply(self, meta_gradients: list, swn_gradients: list) -> None:
-        learner = self.learner
-        self.meta_optimizer.apply_gradients(
-            zip(meta_gradients, learner.meta_variables, strict=True)
-        )
-        self.swn_optimizer.apply_gradients(zip(swn_gradients, learner.swn_variables, strict=True))
 
     def _validate_step(self, episode: Episode) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         context = observe(self.learner, episode, self.adaptation)

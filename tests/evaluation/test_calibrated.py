@@ -92,7 +92,7 @@ def test_every_image_is_embedded_once(folder, monkeypatch):
 
     monkeypatch.setattr(calibrated, "build_table", noting)
     windows = plan_test_windows(config.test_list.episode, STAGES, "paper")
-    list(calibrated.run_calibrated(config, Learner(MODEL, way=3), lists, windows, ALONE))
+    calibrated.run_calibrated(config, Learner(MODEL, way=3), lists, windows, ALONE)
     used = {
         row
         for index in range(3)

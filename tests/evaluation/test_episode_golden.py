@@ -8,10 +8,12 @@ import pytest
 import tensorflow as tf
 
 from lst_tf2.adaptation.inner_loop import classify, descend, support_loss
-from lst_tf2.adaptation.self_training import SupportSet, build_pool, self_train
+from lst_tf2.adaptation.self_training import build_pool, self_train
 from lst_tf2.config import EpisodeConfig, SelfTrainingConfig
-from lst_tf2.evaluation.episode import embed_window, plan_test_windows, run_episode
+from lst_tf2.evaluation.episode import embed_episode, plan_test_windows, run_features
 from tests.golden_files import Golden
+
+pytestmark = pytest.mark.large
 
 
 def settings_of(golden):
@@ -42,15 +44,17 @@ def run(request):
     learner = golden.learner()
     config, windows = settings_of(golden)
     episode = golden.episode(golden.config["tasks"][0])
-    support = SupportSet(learner.embed(episode.support_images), episode.support_labels)
-    features = [embed_window(learner, episode, window) for window in windows]
+    features = embed_episode(learner, episode, windows)
     initial = learner.classifier.read()
-    training = self_train(initial, support, features, learner.soft_weighting, config)
-    return golden, learner, config, windows, episode, support, features, training
+    training = self_train(
+        initial, features.support, features.windows, learner.soft_weighting, config
+    )
+    return golden, learner, config, features, training
 
 
 def test_every_pool_matches(run):
-    golden, learner, config, _, _, support, features, training = run
+    golden, learner, config, features, training = run
+    support, windows = features.support, features.windows
     labeler = descend(
         learner.classifier.read(),
         support_loss(support.examples, config.shot),
@@ -58,7 +62,7 @@ def test_every_pool_matches(run):
         steps=10,
     )
     for i in range(config.num_stages + 1):
-        window = features[i % len(features)]
+        window = windows[i % len(windows)]
         golden.assert_close(labeler.kernel, f"pool{i}/w5", 1e-4)
         logits = classify(labeler, window.embeddings)
         golden.assert_close(logits, f"pool{i}/logits", 5e-4)
@@ -87,7 +91,7 @@ def assert_same_selection(pool, logits, golden, i):
 
 
 def test_every_stage_matches(run):
-    golden, _, config, _, _, _, _, training = run
+    golden, _, config, _, training = run
     for i, stage in enumerate(training.stages):
         golden.assert_close(stage.path.kernel[-1], f"stage{i}/w5", 1e-4)
         golden.assert_close(stage.path.bias[-1], f"stage{i}/b5", 5e-4)
@@ -97,11 +101,11 @@ def test_every_stage_matches(run):
 
 
 def test_losses_within_the_stages_match(run):
-    golden, learner, config, _, episode, _, _, training = run
-    embeddings = learner.embed(episode.query_images).embeddings
+    golden, _, config, features, training = run
+    embeddings, query_labels = features.query
     for i, stage in enumerate(training.stages):
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
-            labels=tf.repeat(episode.query_labels[tf.newaxis], config.steps_per_stage, axis=0),
+            labels=tf.repeat(query_labels[tf.newaxis], config.steps_per_stage, axis=0),
             logits=classify(stage.path, embeddings),
         )
         # Recorded: after re-training steps 2 and up, then after the whole stage.
@@ -110,8 +114,8 @@ def test_losses_within_the_stages_match(run):
 
 
 def test_accuracies_match_step_by_step(run):
-    golden, learner, config, windows, episode, *_ = run
-    result = tf.function(run_episode)(learner, episode, windows, config)
+    golden, learner, config, features, _ = run
+    result = tf.function(run_features)(learner, features, config)
     np.testing.assert_allclose(result.final, golden.truth("accuracies"), atol=1e-6)
     np.testing.assert_allclose(
         tf.reshape(result.stages, [-1]), golden.truth("recurrent_accuracies"), atol=1e-6

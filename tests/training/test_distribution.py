@@ -21,6 +21,8 @@ from tests.flag_values import script_config
 from tests.small_cluster import finish, start, start_workers
 from tests.small_data import write_data_set
 
+pytestmark = pytest.mark.large
+
 STEPS = 40
 MODEL = ["--dataset=letters", "--img_size=16", "--filters=4,8", "--pretrain_iterations=1"]
 # Four episodes a step and a list of 26: steps run across its end, and workers get unlike shares.

@@ -12,6 +12,8 @@ from lst_tf2.training.meta_step import observe
 from lst_tf2.weights.tf1 import learner_names
 from tests.golden_files import Golden
 
+pytestmark = pytest.mark.large
+
 # Under batch norm a shift cancels out, as does a constant added to all classes' scores:
 # their gradients are rounding noise, which Adam turns into whole steps.
 NO_GRADIENT = ("bias", "RN_fc_b2")
@@ -74,12 +76,18 @@ def test_inner_loop_matches(letter):
         golden.assert_close(classify(classifier, query_embeddings), f"{name}/query_logits", 1e-4)
 
 
-@pytest.mark.parametrize("letter", ["a", "b"])
-def test_losses_and_every_gradient_match(letter):
-    golden = Golden(f"step_{letter}")
+@pytest.fixture(scope="module", params=["a", "b"])
+def step(request):
+    """A recorded step, ours of the same weights and episodes, and the learner after it."""
+    golden = Golden(f"step_{request.param}")
     trainer = trainer_of(golden)
-    learner = trainer.learner
     scalars, *gradients = tf.function(trainer.gradients)(golden.meta_batch(golden.config["tasks"]))
+    trainer.apply(*gradients)
+    return golden, scalars, gradients, trainer.learner
+
+
+def test_losses_and_every_gradient_match(step):
+    golden, scalars, gradients, learner = step
     golden.assert_close(scalars["retrain_query_loss"], "final_pretrain_loss", 1e-4)
     golden.assert_close(scalars["finetune_query_loss"], "total_loss", 1e-4)
     golden.assert_close(scalars["accuracy"], "accuracy", 1e-6)
@@ -102,14 +110,11 @@ def test_losses_and_every_gradient_match(letter):
     assert len(compared) == 24 + 2 + 8
 
 
-@pytest.mark.parametrize("letter", ["a", "b"])
-def test_one_adam_update_matches(letter):
-    golden = Golden(f"step_{letter}")
-    trainer = trainer_of(golden)
-    trainer.train_step(golden.meta_batch(golden.config["tasks"]))
-    names = names_by_variable(trainer.learner)
+def test_one_adam_update_matches(step):
+    golden, _, _, learner = step
+    names = names_by_variable(learner)
     num_compared = num_values = 0
-    for variable in trainer.learner.meta_variables + trainer.learner.swn_variables:
+    for variable in learner.meta_variables + learner.swn_variables:
         name = names[id(variable)]
         if any(part in name for part in NO_GRADIENT):
             continue

@@ -43,11 +43,12 @@ def main():
     one = build(none, MetaTrainer)
     two = build(mirrored, lambda *parts: DistributedMetaTrainer(mirrored, *parts))
     run = tf.function(lambda batch: mirrored.local(mirrored.strategy.run(two.gradients, (batch,))))
+    run_one = tf.function(one.gradients)
     differences = dict.fromkeys(("scalars", "gradients", "state"), 0.0)
     for step in range(STEPS):
         batch = tf.nest.map_structure(tf.constant, random_meta_batch(4, seed=step))
         pairs = {
-            "gradients": (tf.function(one.gradients)(batch), run(mirrored.divide(batch))),
+            "gradients": (run_one(batch), run(mirrored.divide(batch))),
             "scalars": (one.train_step(batch), two.train_step(batch)),
             "state": [
                 [np.array(variable) for variable in trainer.named_variables().values()]
