@@ -17,16 +17,16 @@ TWO_PROCESSES := -n 2 --dist loadgroup --no-loadscope-reorder
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
-	$(BIN)/python -m lst_tf2.data.glyphs --out=data/glyphs
+	$(BIN)/python -m lst_tf2.cli.glyphs --out=data/glyphs
 	$(BIN)/python train.py --flagfile=configs/demo_pretrain.flags $(DEMO_FLAGS)
 	$(BIN)/python train.py --flagfile=configs/demo_train.flags $(DEMO_FLAGS) --exp_name=$(RUN)
 	$(BIN)/python test.py --flagfile=configs/demo_test.flags $(DEMO_FLAGS) --exp_name=$(RUN)
 	$(BIN)/python test.py --flagfile=configs/demo_test_distractors.flags $(DEMO_FLAGS) --exp_name=$(RUN)
-	$(BIN)/python -m lst_tf2.evaluation.report checkpoints/$(RUN)
+	$(BIN)/python -m lst_tf2.cli.report checkpoints/$(RUN)
 
 # Meta-trains with and without soft weights, tests ten settings with and without distractors.
 ablation: $(VENV)/installed
-	$(BIN)/python -m lst_tf2.data.glyphs --out=data/glyphs
+	$(BIN)/python -m lst_tf2.cli.glyphs --out=data/glyphs
 	$(BIN)/python train.py --flagfile=configs/demo_pretrain.flags
 	$(BIN)/python train.py --flagfile=configs/ablation/train.flags
 	$(BIN)/python train.py --flagfile=configs/ablation/train_unweighted.flags
@@ -34,7 +34,7 @@ ablation: $(VENV)/installed
 	  $(BIN)/python test.py --flagfile=$$flags; \
 	  $(BIN)/python test.py --flagfile=$$flags --use_distractors; \
 	done
-	$(BIN)/python -m lst_tf2.evaluation.ablation checkpoints/ablation checkpoints/ablation_unweighted
+	$(BIN)/python -m lst_tf2.cli.ablation checkpoints/ablation checkpoints/ablation_unweighted
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest $(TWO_PROCESSES)

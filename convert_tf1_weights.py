@@ -9,7 +9,7 @@ or an LST checkpoint, and checks every array. The files are Python pickles, whic
 program: nothing in them is run, and one that asks for more than a dict of arrays is refused.
 """
 
-from lst_tf2.commands import convert
+from lst_tf2.cli.commands import convert
 
 if __name__ == "__main__":
     convert()

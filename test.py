@@ -9,7 +9,7 @@ confident, re-trains on them for --re_train_epoch_num steps and fine-tunes on th
 --local_update_num steps; --recurrent_stage_nums stages follow each other.
 """
 
-from lst_tf2.commands import test
+from lst_tf2.cli.commands import test
 
 if __name__ == "__main__":
     test()

@@ -12,7 +12,7 @@ Then meta-test it: python test.py --help. A run that was stopped goes on where i
 the same command is given again. Flags can be kept in a file: --flagfile=configs/demo_train.flags.
 """
 
-from lst_tf2.commands import train
+from lst_tf2.cli.commands import train
 
 if __name__ == "__main__":
     train()

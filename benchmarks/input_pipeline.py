@@ -26,8 +26,8 @@ from PIL import Image
 
 from benchmarks.timing import peak_memory, processor
 from lst_tf2.config import CACHES, EpisodeConfig, ListConfig
-from lst_tf2.data.arrangement import arrange_for_training, episode_files
 from lst_tf2.data.cache import CHECKSUMS_NAME, IMAGES_NAME, PackedImages, open_images
+from lst_tf2.data.feeding_order import arrange_for_training, episode_files
 from lst_tf2.data.images import ImageSource
 from lst_tf2.data.layout import Catalogue, ClassImages, scan_split
 from lst_tf2.data.lists import EpisodeLists, sample_lists

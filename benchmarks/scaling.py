@@ -82,7 +82,7 @@ def run_worker(size: str, addresses: str, index: int) -> None:
     from benchmarks.meta_step import random_episode
     from benchmarks.suite import SIZES
     from lst_tf2.config import DistributionConfig, EpisodeConfig
-    from lst_tf2.distribution import distribute
+    from lst_tf2.distribution.strategy import distribute
 
     distribution = distribute(
         DistributionConfig("multi_worker", tuple(addresses.split(",")), index)

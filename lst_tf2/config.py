@@ -6,7 +6,7 @@ Defaults are those of the paper's miniImageNet 1-shot runs (arXiv:1906.00562).
 import dataclasses
 import math
 
-from lst_tf2.checks import check, check_at_least, check_choice, check_seed, check_step_counts
+from lst_tf2.errors import check, check_at_least, check_choice, check_seed, check_step_counts
 
 PROTOCOLS = ("paper", "standard")
 ACTIVATIONS = ("leaky_relu", "relu", "None")

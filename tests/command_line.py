@@ -11,7 +11,7 @@ from typing import NamedTuple
 from absl import app
 from absl.flags import FLAGS
 
-from lst_tf2 import commands
+from lst_tf2.cli import commands
 
 ROOT = pathlib.Path(__file__).parents[1]
 COMMANDS = {

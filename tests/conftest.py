@@ -6,6 +6,13 @@ import sys
 
 import pytest
 
+from tests.episodes_command import (  # noqa: F401 - fixtures
+    fixture_folder,
+    fixture_refused,
+    fixture_run,
+    fixture_tree,
+)
+
 
 @pytest.fixture(autouse=True, scope="module")
 def fixture_fresh_memory():

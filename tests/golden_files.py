@@ -16,11 +16,11 @@ from lst_tf2.config import (
     ModelConfig,
 )
 from lst_tf2.evaluation.meta_test import restore_learner
+from lst_tf2.runs.checkpoints import CheckpointStore
 from lst_tf2.structures import Episode
+from lst_tf2.tf1.weight_files import find_steps
+from lst_tf2.tf1.weight_import import read_step, write_checkpoint
 from lst_tf2.training.meta_train import build_trainer
-from lst_tf2.weights.checkpoints import CheckpointStore
-from lst_tf2.weights.conversion import read_step, write_checkpoint
-from lst_tf2.weights.tf1_files import find_steps
 from tests.golden import recipe
 from tests.tf1_graph import write_npy_files
 

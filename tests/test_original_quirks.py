@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lst_tf2 import flags
 from lst_tf2.adaptation.pseudo_labels import hard_select
+from lst_tf2.cli import flags
 from lst_tf2.config import (
     AdaptationConfig,
     EpisodeConfig,
@@ -22,15 +22,15 @@ from lst_tf2.config import (
     PretrainConfig,
     SelfTrainingConfig,
 )
-from lst_tf2.data import arrangement, layout
+from lst_tf2.data import feeding_order, layout
 from lst_tf2.data.lists import sample_lists
 from lst_tf2.evaluation.episode import plan_test_windows
 from lst_tf2.evaluation.meta_test import restore_learner
 from lst_tf2.models.learner import PretrainModel
+from lst_tf2.runs.checkpoints import CheckpointStore
+from lst_tf2.runs.run_folder import claim
 from lst_tf2.training import meta_train
-from lst_tf2.weights.checkpoints import CheckpointStore
-from lst_tf2.weights.run_folder import claim
-from tests.flag_values import TEST, TRAIN, parse
+from tests.cli.flag_values import TEST, TRAIN, parse
 from tests.small_data import write_data_set
 from tests.training.test_meta_step import build_trainer, random_meta_batch
 
@@ -80,7 +80,7 @@ def test_counts_that_the_original_fixes_are_free(way):
     # It has 5 ways at test, 100 unlabeled images a class and at most 7 distractor classes.
     episode = EpisodeConfig(way, 1, 1, unlabeled_per_class=120, num_distractor_classes=8)
     lists = sample_lists(catalogue_of(18, 130), ListConfig("letters", "test", episode, 1))
-    files = arrangement.episode_files(lists, 0, arrangement.arrange_as_paper)
+    files = feeding_order.episode_files(lists, 0, feeding_order.arrange_as_paper)
     assert len(set(files.unlabeled_paths)) == len(files.unlabeled_paths) == 120 * way
     assert np.bincount(files.unlabeled_labels).tolist() == [120] * way
     assert len(set(files.distractor_paths)) == len(files.distractor_paths) == 120 * 8
@@ -94,13 +94,13 @@ def test_order_of_unlabeled_images_repeats_in_the_paper_protocol_alone():
     lists = sample_lists(catalogue_of(9, 20), ListConfig("letters", "test", episode, 2))
 
     def labels_of(arrange):
-        return [arrangement.episode_files(lists, i, arrange).unlabeled_labels for i in range(2)]
+        return [feeding_order.episode_files(lists, i, arrange).unlabeled_labels for i in range(2)]
 
-    first, second = labels_of(arrangement.arrange_as_paper)
+    first, second = labels_of(feeding_order.arrange_as_paper)
     np.testing.assert_array_equal(first, second)
-    first, second = labels_of(arrangement.arrange_mixed)
+    first, second = labels_of(feeding_order.arrange_mixed)
     assert not np.array_equal(first, second)
-    np.testing.assert_array_equal(labels_of(arrangement.arrange_mixed)[1], second)
+    np.testing.assert_array_equal(labels_of(feeding_order.arrange_mixed)[1], second)
 
 
 def test_order_of_the_file_system_does_not_matter(tmp_path, monkeypatch):

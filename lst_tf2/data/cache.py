@@ -24,11 +24,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from lst_tf2.checks import check, check_choice
 from lst_tf2.config import CACHES
 from lst_tf2.data.images import ImageArray, ImageFiles, ImageSource, decode_all
 from lst_tf2.data.layout import Catalogue
-from lst_tf2.errors import InputError, MissingInputError
+from lst_tf2.errors import InputError, MissingInputError, check, check_choice
 from lst_tf2.files import new_folder, read_json, write_bytes, write_json
 from lst_tf2.progress import Progress
 

@@ -88,7 +88,7 @@ def scan_split(folder: str | os.PathLike, split: str) -> Catalogue:
     folder = pathlib.Path(folder)
     if not folder.is_dir():
         hint = (
-            f"render it with `python -m lst_tf2.data.glyphs --out={folder}`"
+            f"render it with `python -m lst_tf2.cli.glyphs --out={folder}`"
             if folder.name == "glyphs"
             else LAYOUT_HELP
         )

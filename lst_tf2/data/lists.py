@@ -16,11 +16,10 @@ import pathlib
 
 import numpy as np
 
-from lst_tf2.checks import check
 from lst_tf2.config import EpisodeConfig, ListConfig
 from lst_tf2.data.layout import POOLS, Catalogue, scan_split
 from lst_tf2.data.sampling import INDEX_DTYPE, sample_arrays
-from lst_tf2.errors import InputError, MissingInputError
+from lst_tf2.errors import InputError, MissingInputError, check
 from lst_tf2.files import new_folder, read_json, write_bytes, write_json
 
 LISTS_FOLDER = "episode_lists"
@@ -139,7 +138,7 @@ def stored_folders(data_folder: str) -> list[pathlib.Path]:
     if not found:
         raise MissingInputError(
             f"Expected episode lists in {folder}, found none; train.py and test.py draw them, "
-            "`python -m lst_tf2.data.episodes import` takes those of the original program."
+            "`python -m lst_tf2.cli.episodes import` takes those of the original program."
         )
     return found
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from lst_tf2.data.arrangement import Arrangement, EpisodeRows, episode_rows
+from lst_tf2.data.feeding_order import Arrangement, EpisodeRows, episode_rows
 from lst_tf2.data.images import ImageSource
 from lst_tf2.data.layout import Catalogue
 from lst_tf2.data.lists import EpisodeLists

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from lst_tf2.checks import check
 from lst_tf2.config import SPLITS, EpisodeConfig, ListConfig
 from lst_tf2.data.layout import Catalogue
+from lst_tf2.errors import check
 
 INDEX_DTYPE = np.uint16
 # Episodes sampled at once: bounds the memory of a split with large classes.

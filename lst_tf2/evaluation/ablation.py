@@ -1,19 +1,12 @@
 """The ablation table of arXiv:1906.00562 (its table 2): what each part of LST adds.
 
-    python -m lst_tf2.evaluation.ablation <run folder> <run folder> ...
-
-reads the results that `test.py` left in those folders and prints a row for each setting: from
-which initial classifier it starts, which unlabeled images it keeps, how it weighs them, and in
-how many stages.
+There is a row for each setting: from which initial classifier it starts, which unlabeled images
+it keeps, how it weighs them, and in how many stages.
 """
 
-import pathlib
-import sys
-
-from lst_tf2.checks import check
 from lst_tf2.config import INITIAL_CLASSIFIERS, SELECTIONS, WEIGHTINGS
-from lst_tf2.errors import exit_on_input_error
-from lst_tf2.evaluation.report import describe, read_summaries, signed, title_of
+from lst_tf2.errors import check
+from lst_tf2.evaluation.report import describe, signed, title_of
 
 HEADER = ("classifier", "selection", "weights", "stages")
 # Told apart from a plain classifier on a meta-trained backbone.
@@ -78,24 +71,3 @@ def format_table(rows: list[list[str]]) -> str:
     ]
     lines.insert(1, f"|{'|'.join('-' * (width + 2) for width in widths)}|")
     return "\n".join(lines)
-
-
-def main() -> None:
-    """Runs the command."""
-    if len(sys.argv) < 2 or any(argument.startswith("-") for argument in sys.argv[1:]):
-        sys.exit(__doc__)
-    with exit_on_input_error():
-        folders = [pathlib.Path(argument) for argument in sys.argv[1:]]
-        summaries = [summary for folder in folders for summary in read_summaries(folder)]
-        print(format_table(table_rows(summaries)))
-        first = summaries[0]
-        print(
-            f"{first['way']}-way {first['shot']}-shot, % at the last step, mean ± 95 % over "
-            f"{first['episodes']} episodes, protocol {first['protocol']}; gain: paired, over the "
-            "support set alone.\nNext: look into a row with python -m lst_tf2.evaluation.report "
-            f"{folders[0]}"
-        )
-
-
-if __name__ == "__main__":
-    main()

@@ -13,13 +13,13 @@ import tensorflow as tf
 
 from lst_tf2.adaptation.self_training import SupportSet
 from lst_tf2.config import MetaTestConfig, ModelConfig
-from lst_tf2.data.arrangement import PROTOCOL_ARRANGEMENTS, EpisodeRows, episode_rows
 from lst_tf2.data.cache import open_images
+from lst_tf2.data.feeding_order import PROTOCOL_ARRANGEMENTS, EpisodeRows, episode_rows
 from lst_tf2.data.images import ImageFiles, ImageSource
 from lst_tf2.data.layout import scan_split
 from lst_tf2.data.lists import EpisodeLists
 from lst_tf2.data.pipeline import stream_image_batches, stream_images
-from lst_tf2.distribution import Distribution
+from lst_tf2.distribution.strategy import Distribution
 from lst_tf2.evaluation.episode import (
     EpisodeFeatures,
     EpisodeResult,

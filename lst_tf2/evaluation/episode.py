@@ -6,8 +6,8 @@ import tensorflow as tf
 
 from lst_tf2.adaptation.inner_loop import accuracy, classify, descent_path, support_loss
 from lst_tf2.adaptation.self_training import Pool, SupportSet, plan_windows, self_train
-from lst_tf2.checks import check
 from lst_tf2.config import EpisodeConfig, SelfTrainingConfig
+from lst_tf2.errors import check
 from lst_tf2.models.learner import Learner
 from lst_tf2.structures import Classifier, Episode, Examples, Features
 

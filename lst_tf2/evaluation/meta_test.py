@@ -9,20 +9,20 @@ import numpy as np
 import tensorflow as tf
 
 from lst_tf2.config import MetaTestConfig
-from lst_tf2.data.arrangement import PROTOCOL_ARRANGEMENTS
 from lst_tf2.data.cache import open_images
+from lst_tf2.data.feeding_order import PROTOCOL_ARRANGEMENTS
 from lst_tf2.data.lists import EpisodeLists, open_lists
 from lst_tf2.data.pipeline import stream_episodes
-from lst_tf2.distribution import Distribution, distribute
+from lst_tf2.distribution.strategy import Distribution, distribute
 from lst_tf2.evaluation.calibrated import run_calibrated
 from lst_tf2.evaluation.episode import EpisodeResult, Window, plan_test_windows, run_episode
 from lst_tf2.evaluation.statistics import summarize
 from lst_tf2.models.learner import Learner
 from lst_tf2.progress import Progress
+from lst_tf2.runs.checkpoints import find_checkpoint, read_best, restore
+from lst_tf2.runs.initial_weights import restore_start
+from lst_tf2.runs.run_folder import check_model
 from lst_tf2.structures import Episode
-from lst_tf2.weights.checkpoints import find_checkpoint, read_best, restore
-from lst_tf2.weights.run_folder import check_model
-from lst_tf2.weights.start import restore_start
 
 
 class MetaTestResults(NamedTuple):

@@ -5,12 +5,11 @@ import dataclasses
 import io
 import math
 import pathlib
-import sys
 
 import numpy as np
 
 from lst_tf2.config import SelfTrainingConfig
-from lst_tf2.errors import MissingInputError, exit_on_input_error
+from lst_tf2.errors import MissingInputError
 from lst_tf2.files import read_json, write_bytes, write_json
 
 PERCENT = 100.0
@@ -226,20 +225,3 @@ def group_tables(summaries: list[dict]) -> list[list[dict]]:
         key = (*(summary.get(name) for name in TABLE_KEYS), variation(summary))
         groups.setdefault(key, []).append(summary)
     return list(groups.values())
-
-
-def main() -> None:
-    """Runs `python -m lst_tf2.evaluation.report <run folder>`."""
-    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
-        sys.exit("usage: python -m lst_tf2.evaluation.report <run folder>")
-    folder = pathlib.Path(sys.argv[1])
-    with exit_on_input_error():
-        summaries = read_summaries(folder)
-        for table in group_tables(summaries):
-            print(format_table(table), end="\n\n")
-        plot_stages(summaries, folder / "stages.png")
-        print(f"Plot: {folder / 'stages.png'}\nNext: tensorboard --logdir {folder}")
-
-
-if __name__ == "__main__":
-    main()

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from lst_tf2.distribution import Distribution, gather_rows, tell_of_loss
+from lst_tf2.distribution.strategy import Distribution, gather_rows, tell_of_loss
 from lst_tf2.structures import Episode
 from lst_tf2.training.meta_step import MetaTrainer
 from lst_tf2.training.optimizers import take_gradients_as_they_are

@@ -9,10 +9,10 @@ from lst_tf2.adaptation.meta_objective import QueryResults, adapt, judge, pseudo
 from lst_tf2.adaptation.pseudo_labels import class_prototypes
 from lst_tf2.config import AdaptationConfig, OptimizerConfig
 from lst_tf2.models.learner import Learner
+from lst_tf2.runs.checkpoints import optimizer_variables
 from lst_tf2.structures import Episode, Examples, Features
 from lst_tf2.training.gradients import LossScale, gradients_of
 from lst_tf2.training.optimizers import build_optimizer
-from lst_tf2.weights.checkpoints import optimizer_variables
 
 
 class Context(NamedTuple):

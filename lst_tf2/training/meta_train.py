@@ -9,23 +9,23 @@ import numpy as np
 import tensorflow as tf
 
 from lst_tf2.config import MetaTrainConfig
-from lst_tf2.data.arrangement import arrange_for_training
 from lst_tf2.data.cache import open_images
+from lst_tf2.data.feeding_order import arrange_for_training
 from lst_tf2.data.images import ImageSource
 from lst_tf2.data.lists import EpisodeLists, open_lists
 from lst_tf2.data.pipeline import stream_episodes, stream_meta_batches
-from lst_tf2.distribution import Distribution, distribute
+from lst_tf2.distribution.strategy import Distribution, distribute
 from lst_tf2.models.learner import Learner
 from lst_tf2.progress import Progress
+from lst_tf2.runs.checkpoints import CheckpointStore
+from lst_tf2.runs.initial_weights import restore_start
+from lst_tf2.runs.run_folder import claim
 from lst_tf2.training.distributed_step import DistributedMetaTrainer
 from lst_tf2.training.loop import Every, check_finite, run_steps
 from lst_tf2.training.meta_step import MetaTrainer
 from lst_tf2.training.optimizers import rate_of
 from lst_tf2.training.profiling import profile
 from lst_tf2.training.summaries import Summaries
-from lst_tf2.weights.checkpoints import CheckpointStore
-from lst_tf2.weights.run_folder import claim
-from lst_tf2.weights.start import restore_start
 
 
 def meta_train(config: MetaTrainConfig, *, overwrite: bool = False) -> str:

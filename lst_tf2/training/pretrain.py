@@ -3,20 +3,20 @@
 import keras
 import tensorflow as tf
 
-from lst_tf2.checks import check
 from lst_tf2.config import PretrainConfig
 from lst_tf2.data.cache import open_images
 from lst_tf2.data.layout import scan_split
 from lst_tf2.data.pipeline import ImageBatch, stream_image_batches
+from lst_tf2.errors import check
 from lst_tf2.models.learner import PretrainModel
 from lst_tf2.progress import Progress
+from lst_tf2.runs.checkpoints import CheckpointStore, optimizer_variables
+from lst_tf2.runs.run_folder import claim
 from lst_tf2.training.gradients import LossScale, gradients_of
 from lst_tf2.training.loop import Every, run_steps
 from lst_tf2.training.optimizers import build_optimizer, rate_of
 from lst_tf2.training.profiling import profile
 from lst_tf2.training.summaries import Summaries
-from lst_tf2.weights.checkpoints import CheckpointStore, optimizer_variables
-from lst_tf2.weights.run_folder import claim
 
 
 class Pretrainer:

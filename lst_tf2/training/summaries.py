@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 from tensorboard.plugins.hparams import api as hparams
 
-from lst_tf2.weights.run_folder import FREE_SETTINGS, flatten
+from lst_tf2.runs.run_folder import FREE_SETTINGS, flatten
 
 
 class Summaries:

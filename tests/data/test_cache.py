@@ -13,8 +13,8 @@ from PIL import Image
 
 from lst_tf2.config import EpisodeConfig, ListConfig
 from lst_tf2.data import cache, pipeline
-from lst_tf2.data.arrangement import arrange_as_paper, arrange_for_training
 from lst_tf2.data.cache import open_images
+from lst_tf2.data.feeding_order import arrange_as_paper, arrange_for_training
 from lst_tf2.data.layout import scan_split
 from lst_tf2.data.lists import sample_lists
 from lst_tf2.errors import InputError, MissingInputError

@@ -5,7 +5,7 @@ from PIL import Image
 
 from lst_tf2.config import EpisodeConfig, ListConfig
 from lst_tf2.data import pipeline
-from lst_tf2.data.arrangement import arrange_as_paper, arrange_for_training, episode_files
+from lst_tf2.data.feeding_order import arrange_as_paper, arrange_for_training, episode_files
 from lst_tf2.data.images import ImageFiles, decode_images
 from lst_tf2.data.layout import scan_split
 from lst_tf2.data.lists import sample_lists

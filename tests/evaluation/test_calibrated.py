@@ -12,11 +12,11 @@ from lst_tf2.config import (
     ModelConfig,
     SelfTrainingConfig,
 )
-from lst_tf2.data.arrangement import PROTOCOL_ARRANGEMENTS, episode_rows
+from lst_tf2.data.feeding_order import PROTOCOL_ARRANGEMENTS, episode_rows
 from lst_tf2.data.images import ImageFiles
 from lst_tf2.data.lists import open_lists
 from lst_tf2.data.pipeline import stream_images
-from lst_tf2.distribution import distribute
+from lst_tf2.distribution.strategy import distribute
 from lst_tf2.errors import InputError, MissingInputError
 from lst_tf2.evaluation import calibrated
 from lst_tf2.evaluation.episode import EpisodeResult, plan_test_windows, run_features

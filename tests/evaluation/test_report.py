@@ -89,16 +89,6 @@ def test_table_gives_percent_with_intervals(summary):
     )
 
 
-def test_report_joins_all_results_of_a_run(summary, tmp_path, capsys, monkeypatch):
-    report.write_results(summary, {}, tmp_path)
-    report.write_results(summary | {"num_distractor_classes": 3}, {}, tmp_path)
-    monkeypatch.setattr("sys.argv", ["report", str(tmp_path)])
-    report.main()
-    assert (tmp_path / "stages.png").exists()
-    header = capsys.readouterr().out.splitlines()[0]
-    assert header.index("no distractors") < header.index("3 distractor classes")
-
-
 def test_unlike_tests_do_not_share_a_table(summary):
     other = summary | {"num_distractor_classes": 3}
     shots = summary | {"shot": 5}

@@ -6,7 +6,7 @@ from lst_tf2.config import ModelConfig
 from lst_tf2.models.layers import BatchStatsNorm, ExampleNorm, activate, leaky_relu
 from lst_tf2.models.learner import Learner, PretrainModel, scale_pixels
 from lst_tf2.models.soft_weighting import SoftWeightingNetwork
-from lst_tf2.weights.tf1 import learner_names
+from lst_tf2.tf1.variable_names import learner_names
 
 SMALL = ModelConfig(filters=(4, 8), image_size=16)
 

@@ -5,8 +5,8 @@ import pytest
 
 from lst_tf2.config import ModelConfig, OptimizerConfig
 from lst_tf2.models.learner import Learner
+from lst_tf2.runs.checkpoints import CheckpointStore
 from lst_tf2.training.meta_step import MetaTrainer
-from lst_tf2.weights.checkpoints import CheckpointStore
 from tests.training.test_meta_step import CONFIG, random_meta_batch
 
 pytest.importorskip("tensorflow_addons", reason="tensorflow-addons is an extra")

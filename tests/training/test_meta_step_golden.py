@@ -8,8 +8,8 @@ from lst_tf2.adaptation import meta_objective
 from lst_tf2.adaptation.inner_loop import classify, descend, support_loss
 from lst_tf2.config import AdaptationConfig
 from lst_tf2.structures import Examples
+from lst_tf2.tf1.variable_names import learner_names
 from lst_tf2.training.meta_step import observe
-from lst_tf2.weights.tf1 import learner_names
 from tests.golden_files import Golden
 
 pytestmark = pytest.mark.large

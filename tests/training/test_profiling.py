@@ -1,10 +1,10 @@
 import pytest
 import tensorflow as tf
 
-from lst_tf2 import flags
+from lst_tf2.cli import flags
 from lst_tf2.errors import InputError
 from lst_tf2.training.profiling import profile
-from tests.flag_values import TRAIN, parse
+from tests.cli.flag_values import TRAIN, parse
 
 
 @pytest.mark.parametrize("phase", ["pre", "meta"])

@@ -1,0 +1,70 @@
+"""An episode of a list as text to read."""
+
+import pathlib
+from collections.abc import Sequence
+
+from lst_tf2.data.feeding_order import (
+    PROTOCOL_ARRANGEMENTS,
+    EpisodeFiles,
+    arrange_for_training,
+    episode_files,
+)
+from lst_tf2.data.lists import EpisodeLists
+from lst_tf2.structures import DISTRACTOR_LABEL
+
+
+def episode_lines(lists: EpisodeLists, index: int, protocol: str) -> list[str]:
+    """Returns the classes and images of episode `index`.
+
+    Args:
+        lists: Those of any split.
+        index: 0 or more.
+        protocol: Which of `PROTOCOL_ARRANGEMENTS` orders the unlabeled images of a test.
+
+    Raises:
+        InputError: If the lists are shorter than that.
+    """
+    is_test = lists.config.split == "test"
+    arrange = PROTOCOL_ARRANGEMENTS[protocol] if is_test else arrange_for_training
+    files = episode_files(lists, index, arrange)
+    lines = [f"Episode {index} of {len(lists)}"]
+    for label in range(lists.config.episode.way):
+        lines += _class_lines(lists, index, label)
+    for entry in lists.distractor_classes[index]:
+        count = lists.config.episode.unlabeled_per_class
+        lines.append(f"distractor class {lists.catalogue.classes[entry].name}: {count} images")
+    return lines + _order_lines(files)
+
+
+def _class_lines(lists: EpisodeLists, index: int, label: int) -> list[str]:
+    shot, entry = lists.config.episode.shot, lists.classes[index, label]
+    names = [pathlib.PurePath(path).name for path in lists.labeled_paths(index)[label]]
+    return [
+        f"class {label} {lists.catalogue.classes[entry].name}",
+        *_named("support", names[:shot]),
+        *_named("query", names[shot:]),
+        f"  unlabeled: {lists.config.episode.unlabeled_per_class} images, see below",
+    ]
+
+
+def _named(title: str, names: Sequence[str]) -> list[str]:
+    return [f"  {title}: {name}" for name in names]
+
+
+def _order_lines(files: EpisodeFiles) -> list[str]:
+    """Returns the unlabeled images one to a line, in the order in which they are fed."""
+    lines = ["unlabeled images in feeding order (position, class, image); in a test a window of"]
+    lines.append("recurrent self-training takes way_num x nums_in_folders positions in a row")
+    labels = files.unlabeled_labels.tolist()
+    for position, (label, path) in enumerate(zip(labels, files.unlabeled_paths, strict=True)):
+        shown = "distractor" if label == DISTRACTOR_LABEL else f"class {label}"
+        lines.append(f"{position:6d}  {shown:10}  {_class_and_file(path)}")
+    if files.distractor_paths:
+        lines.append("distractors in feeding order, a batch of their own beside each window")
+    for position, path in enumerate(files.distractor_paths):
+        lines.append(f"{position:6d}  distractor  {_class_and_file(path)}")
+    return lines
+
+
+def _class_and_file(path: str) -> str:
+    return "/".join(pathlib.PurePath(path).parts[-2:])

@@ -1,0 +1,229 @@
+"""Renders `glyphs`, the embedded few-shot data set: characters of many scripts as small images.
+
+Each image shows one character in a random font, size, place, rotation, shear and colour over a
+random background, at `{labeled,unlabeled}_{train,val,test}/<class>/<class>_<iiii>.png`.
+"""
+
+import concurrent.futures
+import dataclasses
+import functools
+import json
+import multiprocessing
+import os
+import pathlib
+import tempfile
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import matplotlib
+import numpy as np
+from PIL import Image
+
+from lst_tf2 import files
+from lst_tf2.datasets.glyph_drawing import RECIPE, Recipe, render_glyph
+from lst_tf2.errors import InputError, check, check_at_least
+from lst_tf2.progress import Progress
+
+# Latin, Greek, Cyrillic, Armenian, Georgian, digits, symbols. No two classes look alike within
+# the variation below, nor is one the mirror image of another (Я is in, R is out), so that
+# flipped images keep their class.
+SPLITS: dict[str, tuple[str, ...]] = {
+    "train": (
+        *(*"AEMTWXfmʊʤə", *"ΞΩΘβπϞϠϗα", *"БДИЉЪЫЮЯ", *"ԱԲԵԸԺԽԾՃՔջՂԿյ", *"აგოწჰც", *"279"),
+        *"@#§¶€∀≈⊂→⊞∇♣±∩",
+    ),
+    "val": (*"Gŋ", *"ΔΨξ", *"ЩЭ", *"ԶԹվ", *"უფ", *"4", *"%√⌘"),
+    "test": (*"KYæ", *"Σλω", *"ЖФЂ", *"ԳԻՇճ", *"დქ", *"5", *"&∞⊢♪"),
+}
+FONT_FOLDER = pathlib.Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+FONTS = tuple(
+    f"DejaVu{family}{style}.ttf"
+    for family, slanted in (("Sans", "Oblique"), ("SansMono", "Oblique"), ("Serif", "Italic"))
+    for style in ("", "-Bold", f"-{slanted}", f"-Bold{slanted}")
+)
+RECORD_NAME = "glyphs.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Holds what determines the images, besides the fonts.
+
+    Raises:
+        InputError: If a value is out of range or a character occurs twice.
+    """
+
+    seed: int = 0
+    image_size: int = 32
+    images_per_class: int = 200
+    splits: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=SPLITS.copy)
+    recipe: Recipe = RECIPE
+
+    def __post_init__(self):
+        """Checks the bounds."""
+        check_at_least(0, "pass another --seed", seed=self.seed)
+        check_at_least(8, "raise --img_size", image_size=self.image_size)
+        check_at_least(2, "raise --images_per_class", images_per_class=self.images_per_class)
+        check(
+            self.images_per_class % 2 == 0,
+            "an even images_per_class, as half are labeled",
+            self.images_per_class,
+            "change --images_per_class",
+        )
+        characters = [character for _, character in self.classes()]
+        repeated = {c for c in characters if characters.count(c) > 1}
+        check(not repeated, "each character once", f"twice {sorted(repeated)}", "edit the splits")
+
+    def classes(self) -> list[tuple[str, str]]:
+        """Returns split and character of every class."""
+        return [(split, c) for split, characters in self.splits.items() for c in characters]
+
+    def record(self) -> dict:
+        """Returns the contents of `glyphs.json`, in the types that JSON gives back."""
+        record = vars(self) | {"recipe": vars(self.recipe), "fonts": FONTS}
+        record["splits"] = {s: {class_name(c): c for c in cs} for s, cs in self.splits.items()}
+        return json.loads(json.dumps(record))
+
+
+class Report(NamedTuple):
+    """Says where the data set lies, how many images it has, whether this call rendered them."""
+
+    folder: pathlib.Path
+    num_images: int
+    is_new: bool
+
+
+def class_name(character: str) -> str:
+    """Returns the folder name of a character, such as `cyrillic_capital_zhe` for Ж."""
+    name = unicodedata.name(character).replace(" LETTER ", " ")
+    return name.lower().replace(" ", "_").replace("-", "_")
+
+
+def image_paths(split: str, character: str, images_per_class: int) -> list[pathlib.PurePath]:
+    """Returns where the images of one class lie in the data set, the labeled half first."""
+    name = class_name(character)
+    pools = ["labeled"] * (images_per_class // 2) + ["unlabeled"] * (images_per_class // 2)
+    return [
+        pathlib.PurePath(f"{pool}_{split}", name, f"{name}_{index:04d}.png")
+        for index, pool in enumerate(pools)
+    ]
+
+
+def render_class(folder: pathlib.Path, settings: Settings, entry: tuple[str, str]) -> None:
+    """Writes every image of one class; `entry` is its split and character."""
+    split, character = entry
+    for index, path in enumerate(image_paths(split, character, settings.images_per_class)):
+        # A stream for each image: its bytes depend on neither the workers nor the other classes.
+        rng = np.random.default_rng([settings.seed, ord(character), index])
+        font_path = FONT_FOLDER / FONTS[rng.integers(len(FONTS))]
+        image = render_glyph(character, str(font_path), rng, settings.image_size, settings.recipe)
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(folder / path)
+
+
+def render_classes(folder: pathlib.Path, settings: Settings, workers: int) -> None:
+    """Renders every class in `workers` processes; with one, in this process."""
+    render, classes = functools.partial(render_class, folder, settings), settings.classes()
+    with Progress("glyphs", len(classes), print_every=25) as progress:
+        if workers == 1:
+            for _ in map(render, classes):
+                progress.advance()
+            return
+        # A fork could copy a lock that a thread, such as one of TensorFlow's, holds.
+        context = multiprocessing.get_context("spawn")
+        with concurrent.futures.ProcessPoolExecutor(workers, context) as pool:
+            try:
+                for _ in pool.map(render, classes):
+                    progress.advance()
+            except BaseException:  # Else leaving the pool would first render all that is queued.
+                pool.shutdown(cancel_futures=True)
+                raise
+
+
+def has_dataset(folder: pathlib.Path) -> bool:
+    """Returns whether `folder` is a data set of this module; False if it is absent or empty.
+
+    Raises:
+        InputError: If it is anything else.
+    """
+    if (folder / RECORD_NAME).is_file():
+        return True
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        raise InputError(
+            f"Expected nothing, or a data set with its {RECORD_NAME}, at {folder}; received "
+            "something else, which --overwrite does not replace either; "
+            "choose another --out or move it away."
+        )
+    return False
+
+
+def find_problem(folder: pathlib.Path, settings: Settings) -> str:
+    """Returns what keeps the data set in `folder` from being that of `settings`, or ""."""
+    found, wanted = files.read_json(folder / RECORD_NAME), settings.record()
+    changed = [key for key in wanted if found.get(key) != wanted[key]]
+    if changed:
+        shown = [f"{k}={found.get(k)}" if isinstance(wanted[k], int) else k for k in changed]
+        return f"one with other {', '.join(shown)}"
+    count = settings.images_per_class
+    paths = [path for split, c in settings.classes() for path in image_paths(split, c, count)]
+    missing = [path for path in paths if not (folder / path).is_file()]
+    return f"one without {len(missing)} of its images, such as {missing[0]}" if missing else ""
+
+
+def render_dataset(
+    out: str | os.PathLike,
+    *,
+    seed: int = 0,
+    image_size: int = 32,
+    images_per_class: int = 200,
+    splits: Mapping[str, Sequence[str]] = SPLITS,
+    workers: int | None = None,
+) -> Report:
+    """Renders the data set, whole or not at all, unless it is there already.
+
+    A script that lets it use several workers calls it below `if __name__ == "__main__":`.
+
+    Args:
+        out: Folder of the data set.
+        seed: 0 or more; the same seed gives the same bytes.
+        image_size: Side in pixels.
+        images_per_class: Even; one half is labeled, the other unlabeled.
+        splits: Characters of each split.
+        workers: Processes, at most one for each processor; None for that many.
+
+    Raises:
+        InputError: If an argument is out of range, or something else is at `out`.
+    """
+    settings = Settings(seed, image_size, images_per_class, splits)
+    folder = pathlib.Path(out).resolve()
+    if not has_dataset(folder):
+        return write_dataset(folder, settings, workers)
+    if problem := find_problem(folder, settings):
+        raise InputError(
+            f"Expected glyphs of seed={seed}, image_size={image_size}, "
+            f"images_per_class={images_per_class} at {folder}, received {problem}; "
+            "choose another --out or pass --overwrite to replace it."
+        )
+    return Report(folder, images_per_class * len(settings.classes()), is_new=False)
+
+
+def write_dataset(out: str | os.PathLike, settings: Settings, workers: int | None = None) -> Report:
+    """Renders the data set, whole or not at all; an earlier one stays until the new one is whole.
+
+    Raises:
+        InputError: If there is less than one worker, or something else than a data set of this
+            module at `out`.
+    """
+    folder, processors = pathlib.Path(out).resolve(), os.cpu_count() or 1
+    workers = processors if workers is None else workers
+    check_at_least(1, "raise --workers", workers=workers)
+    has_dataset(folder)  # Raises for what nobody asked to replace.
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    attic = tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent)
+    # The attic empties last: after the new data set has taken the place of the old.
+    with attic as attic_path, files.new_folder(folder) as fresh:
+        render_classes(fresh, settings, min(workers, processors, len(settings.classes())))
+        files.write_json(fresh / RECORD_NAME, settings.record())
+        if folder.exists():
+            folder.rename(pathlib.Path(attic_path) / folder.name)
+    return Report(folder, settings.images_per_class * len(settings.classes()), is_new=True)

@@ -1,0 +1,240 @@
+"""Writes the classes of a source as a data set that appears when it is whole.
+
+The images go to `{labeled,unlabeled}_{train,val,test}/<class>/<image>`, with `prepared.json`
+beside them. The same source and recipe give the same files.
+"""
+
+import dataclasses
+import hashlib
+import os
+import pathlib
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lst_tf2 import files
+from lst_tf2.config import SPLITS
+from lst_tf2.data import layout
+from lst_tf2.datasets.checksums import RECORD_NAME, class_digest
+from lst_tf2.datasets.fit_images import UNREADABLE, is_unreadable, one_line
+from lst_tf2.datasets.partial_folder import ClassRecord, PartialFolder, resume_folder
+from lst_tf2.datasets.source import SourceClass
+from lst_tf2.errors import InputError, check, check_at_least, check_seed
+from lst_tf2.progress import Progress
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """Holds what determines the images, besides the source; `image_size` in pixels.
+
+    `unlabeled_fraction` is None where the source has its own pools.
+
+    Raises:
+        InputError: If a value is out of range.
+    """
+
+    image_size: int = 84
+    unlabeled_fraction: float | None = 0.5
+    seed: int = 0
+
+    def __post_init__(self):
+        check_at_least(8, "raise --img_size", image_size=self.image_size)
+        check_seed(self.seed)
+        check(
+            self.unlabeled_fraction is None or 0 < self.unlabeled_fraction < 1,
+            "an unlabeled_fraction above 0 and below 1",
+            self.unlabeled_fraction,
+            "mend --unlabeled_fraction",
+        )
+
+
+class Report(NamedTuple):
+    """Says where the data set lies and what it holds.
+
+    `num_classes` is by split, `num_images` by pool, such as `labeled_train`; `skipped` has pairs
+    of a file and why it is not part of the data set.
+    """
+
+    folder: pathlib.Path
+    num_classes: Mapping[str, int]
+    num_images: Mapping[str, int]
+    skipped: Sequence[Sequence[str]]
+
+
+class WrittenFile(NamedTuple):
+    """Says where an image is and what it holds."""
+
+    pool: str
+    name: str
+    sha256: str
+    num_bytes: int
+
+
+def free_folder(out: str | os.PathLike) -> pathlib.Path:
+    """Returns `out` as an absolute path.
+
+    Raises:
+        InputError: If a file or a folder that is not empty is there.
+    """
+    folder = pathlib.Path(out).resolve()
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise InputError(
+            f"Expected nothing at {folder}, received files that are never overwritten; "
+            "choose another --out or remove it."
+        )
+    return folder
+
+
+def write_dataset(folder: pathlib.Path, classes: Sequence[SourceClass], recipe: Recipe) -> Report:
+    """Writes the data set and its record, or goes on where an interrupted run stopped.
+
+    Raises:
+        InputError: If an image or a class is refused, or the interrupted run was another.
+    """
+    digest = hashlib.sha256("".join(entry.digest() for entry in classes).encode()).hexdigest()
+    with resume_folder(folder, vars(recipe) | {"source": digest}) as partial:
+        records = write_classes(partial, classes, recipe)
+        report = summarize(folder, records)
+        files.write_json(partial.path / RECORD_NAME, record(report, records, recipe))
+    return report
+
+
+def write_classes(
+    partial: PartialFolder, classes: Sequence[SourceClass], recipe: Recipe
+) -> list[ClassRecord]:
+    """Writes the classes that are not whole yet and returns what lies there of each."""
+    finished = partial.finished()
+    total = sum(len(entry.stems) for entry in classes)
+    done = sum(len(entry.stems) for entry in classes if (entry.split, entry.name) in finished)
+    records = []
+    with Progress("images", total, start=done, print_every=max(1, total // 10)) as progress:
+        for entry in classes:
+            key = (entry.split, entry.name)
+            if key not in finished:
+                partial.clear(*key)
+                finished[key] = write_class(partial, entry, recipe, progress)
+                partial.finish(finished[key])
+            records.append(finished[key])
+    return records
+
+
+def write_class(
+    partial: PartialFolder, entry: SourceClass, recipe: Recipe, progress: Progress
+) -> ClassRecord:
+    """Writes the images of one class into both pools.
+
+    Raises:
+        InputError: If a pool is left without an image that can be decoded.
+    """
+    folders = partial.class_folders(entry.split, entry.name)
+    written, skipped = [], []
+    for index, stem in enumerate(entry.stems):
+        try:
+            suffix, content = entry.images.read(index, recipe.image_size)
+        except UNREADABLE as error:
+            if not is_unreadable(error):
+                raise
+            skipped.append([entry.images.describe(index), one_line(error)])
+        else:
+            pool = entry.pools[index] if entry.pools else "labeled"
+            written.append(write_image(folders, pool, stem + suffix, content))
+        progress.advance()
+    check_class_size(entry.name, len(written))
+    if entry.pools is None:
+        written = draw_pools(folders, entry.name, written, recipe)
+    return record_class(entry, written, skipped)
+
+
+def write_image(
+    folders: Mapping[str, pathlib.Path], pool: str, name: str, content: bytes
+) -> WrittenFile:
+    """Writes one image.
+
+    Raises:
+        InputError: If the class has an image of that name already.
+    """
+    try:
+        with (folders[pool] / name).open("xb") as file:
+            file.write(content)
+    except FileExistsError:
+        raise InputError(
+            f"Expected images of different names in class {folders[pool].name!r}, received two "
+            f"called {name!r}; rename one."
+        ) from None
+    return WrittenFile(pool, name, hashlib.sha256(content).hexdigest(), len(content))
+
+
+def check_class_size(name: str, num_images: int) -> None:
+    """Raises `InputError` unless a class has an image for either pool."""
+    check(
+        num_images >= len(layout.POOLS),
+        f"at least {len(layout.POOLS)} images ({', '.join(layout.IMAGE_SUFFIXES)}) that can be "
+        f"decoded in class folder {name!r}",
+        num_images,
+        "add some or remove the folder",
+    )
+
+
+def draw_pools(
+    folders: Mapping[str, pathlib.Path],
+    class_name: str,
+    written: Sequence[WrittenFile],
+    recipe: Recipe,
+) -> list[WrittenFile]:
+    """Moves the unlabeled share of the files and returns where all of them are."""
+    unlabeled = draw_unlabeled(class_name, len(written), recipe)
+    for index in unlabeled:
+        name = written[index].name
+        os.replace(folders["labeled"] / name, folders["unlabeled"] / name)
+    return [
+        file._replace(pool="unlabeled") if index in unlabeled else file
+        for index, file in enumerate(written)
+    ]
+
+
+def draw_unlabeled(class_name: str, num_images: int, recipe: Recipe) -> set[int]:
+    """Returns the indices of the unlabeled images, at least one and not all of them."""
+    count = min(max(1, round(recipe.unlabeled_fraction * num_images)), num_images - 1)
+    # A stream for each class: its pools do not depend on what other classes there are.
+    rng = np.random.default_rng([recipe.seed, zlib.crc32(os.fsencode(class_name))])
+    return set(rng.permutation(num_images)[:count].tolist())
+
+
+def record_class(
+    entry: SourceClass, written: Sequence[WrittenFile], skipped: list[list[str]]
+) -> ClassRecord:
+    """Returns what a later run, or a check, has to know of a class."""
+    digests = {
+        f"{file.pool}_{entry.split}/{entry.name}/{file.name}": file.sha256 for file in written
+    }
+    num_images = {pool: sum(file.pool == pool for file in written) for pool in layout.POOLS}
+    num_bytes = sum(file.num_bytes for file in written)
+    return ClassRecord(
+        entry.name, entry.split, class_digest(digests), num_bytes, num_images, skipped
+    )
+
+
+def summarize(folder: pathlib.Path, records: Sequence[ClassRecord]) -> Report:
+    """Returns what the data set holds in all."""
+    num_classes = {split: sum(entry.split == split for entry in records) for split in SPLITS}
+    num_images = {
+        f"{pool}_{split}": sum(e.num_images[pool] for e in records if e.split == split)
+        for split in SPLITS
+        for pool in layout.POOLS
+    }
+    skipped = [file for entry in records for file in entry.skipped]
+    return Report(folder, num_classes, num_images, skipped)
+
+
+def record(report: Report, records: Sequence[ClassRecord], recipe: Recipe) -> dict[str, Any]:
+    """Returns the contents of `prepared.json`; `sha256` is by split and class."""
+    digests = {split: {e.name: e.sha256 for e in records if e.split == split} for split in SPLITS}
+    return {
+        **vars(recipe),
+        "classes": {split: list(names) for split, names in digests.items()},
+        "images": report.num_images,
+        "sha256": digests,
+        "skipped": dict(report.skipped),
+    }

@@ -1,0 +1,121 @@
+"""The folder of a run: its settings, fixed before the first step."""
+
+import dataclasses
+import itertools
+import pathlib
+from typing import Any
+
+from lst_tf2.config import ModelConfig
+from lst_tf2.errors import InputError, MissingInputError, check
+from lst_tf2.files import read_json, write_json
+
+# A run may be prolonged, watched more closely, moved, fed otherwise or divided over other devices
+# without becoming another run.
+FREE_SETTINGS = ("loop", "run_folder", "jit_compile", "cache", "distribution")
+# Parts of the model's settings that say how to compute, not what the weights mean.
+COMPUTE_SETTINGS = ("precision", "recompute")
+
+
+def flatten(settings: dict, prefix: str = "") -> dict[str, Any]:
+    """Returns nested settings as one dict with dotted keys."""
+    flat = {}
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = list(value) if isinstance(value, tuple) else value
+    return flat
+
+
+def list_differences(stored: dict, wanted: dict) -> list[str]:
+    """Returns a line for each setting that differs, sorted by name.
+
+    A setting that only one of the two knows is no difference: a converted checkpoint
+    comes without those that its files do not tell.
+    """
+    ours, theirs = flatten(wanted), flatten(stored)
+    return [
+        f"{name}: {theirs[name]} there, {ours[name]} now"
+        for name in sorted(ours.keys() & theirs.keys())
+        if ours[name] != theirs[name] and name.split(".")[0] not in FREE_SETTINGS
+    ]
+
+
+def claim(folder: str, config: Any, *, overwrite: bool) -> pathlib.Path:
+    """Opens the run folder for a run with `config`, and writes `config.json` there.
+
+    Args:
+        folder: The run folder; made where there is none.
+        config: A dataclass, the run's settings.
+        overwrite: Start anew where the folder holds a run with other settings; that
+            run is kept beside it under another name.
+
+    Raises:
+        InputError: If the folder holds a run with other settings and `overwrite` is not
+            set, or holds something that is not a run.
+    """
+    path, settings = pathlib.Path(folder), dataclasses.asdict(config)
+    if path.is_dir() and holds_more_than_results(path):
+        differences = list_differences(_read_settings(path), settings)
+        if differences and not overwrite:
+            raise InputError(
+                f"Expected the settings of the run that {path} holds, received others:\n  "
+                + "\n  ".join(differences)
+                + "\nPass --overwrite to start anew (that run is kept beside it under another "
+                "name), or name another folder (--exp_name; --pretrain_w_path for --phase=pre)."
+            )
+        if differences:
+            _set_aside(path)
+    write_json(path / "config.json", {"settings": settings})
+    return path
+
+
+def holds_more_than_results(path: pathlib.Path) -> bool:
+    """Returns whether a folder holds anything but results of tests and temporary files."""
+    return any(
+        not (entry.name.startswith(("results_", ".")) or entry.name == "stages.png")
+        for entry in path.iterdir()
+    )
+
+
+def _set_aside(path: pathlib.Path) -> None:
+    """Renames a run folder to the first free `<name>.<number>`."""
+    numbers = itertools.count(1)
+    free = next(f for n in numbers if not (f := path.with_name(f"{path.name}.{n}")).exists())
+    path.rename(free)
+
+
+def _read_settings(path: pathlib.Path) -> dict:
+    if not (path / "config.json").exists():
+        raise InputError(
+            f"Expected a run in {path}, found files but no config.json; name another folder."
+        )
+    return read_json(path / "config.json", settings=dict)["settings"]
+
+
+def is_trained_here(path: pathlib.Path) -> bool:
+    """Returns whether a folder holds a run of ours, not merely converted checkpoints.
+
+    Converted ones come with the settings of their model alone.
+    """
+    return (path / "config.json").exists() and _read_settings(path).keys() != {"model"}
+
+
+def check_model(path: pathlib.Path, model: ModelConfig) -> None:
+    """Raises `InputError` unless the run in `path` has the model that the flags describe."""
+    if not (path / "config.json").exists():
+        raise MissingInputError(
+            f"Expected a run in {path}, found no config.json; train one first "
+            "(`python train.py --phase=pre`, then `python train.py`), or mend --exp_name, "
+            "--dataset, --pretrain_w_path or --finetune_w_path."
+        )
+    stored = _read_settings(path).get("model")
+    check(
+        isinstance(stored, dict), f"a model in {path / 'config.json'}", stored, "restore the file"
+    )
+    wanted = {k: v for k, v in dataclasses.asdict(model).items() if k not in COMPUTE_SETTINGS}
+    if differences := list_differences(stored, wanted):
+        raise InputError(
+            f"Expected the model of the run in {path}, received another: {'; '.join(differences)}; "
+            "pass the same --filters, --img_size, --activation and --norm."
+        )

@@ -1,0 +1,368 @@
+"""The command line, each script through one real step in a folder of its own."""
+
+import json
+import os
+import shlex
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.command_line import assert_refused, run, run_script
+from tests.small_data import write_data_set
+from tests.tf1.test_weight_import import small_groups
+from tests.tf1_graph import write_npy_files
+
+pytestmark = pytest.mark.slow
+
+MODEL = ["--dataset=letters", "--img_size=16", "--filters=4,8", "--pretrain_iterations=2"]
+PRETRAIN = ["--phase=pre", "--pretrain_class_num=4", "--pretrain_batch_size=8", *MODEL]
+META = [
+    "--exp_name=small",
+    "--way_num=3",
+    "--nb_ul_samples=3",
+    "--metatrain_iterations=2",
+    "--meta_val_print_step=1",
+    "--meta_sum_step=1",
+    "--train_episode_num=6",
+    "--val_episode_num=2",
+    "--protocol=paper",
+    *MODEL,
+]
+TEST = [
+    "--exp_name=small",
+    "--way_num=3",
+    "--nb_ul_samples=3",
+    "--nums_in_folders=2",
+    "--hard_selection=2",
+    "--recurrent_stage_nums=2",
+    "--local_update_num=4",
+    "--re_train_epoch_num=2",
+    "--test_base_epoch_num=5",
+    "--test_episode_num=2",
+    *MODEL,
+]
+RESULTS = (
+    "results_3way_1shot_3unlabeled_{}distractors_2stages_2seen_2kept_2episodes"
+    "_2retrain_4stagesteps_5steps"
+)
+
+
+@pytest.fixture(scope="module", name="home")
+def fixture_home(tmp_path_factory):
+    """A folder in which all three commands ran once."""
+    home = tmp_path_factory.mktemp("home")
+    write_data_set(home / "data" / "letters", classes_per_split=4, images_per_pool=18)
+    for script, arguments in (("train.py", PRETRAIN), ("train.py", META)):
+        result = run_script(script, *arguments, cwd=home)
+        assert result.returncode == 0, result.stderr
+        assert "tensorboard --logdir" in result.stdout
+    (home / "next.txt").write_text(result.stdout.split("Next: python ")[1])
+    result = run_script("test.py", *TEST, "--test_iter=best", cwd=home)
+    assert result.returncode == 0, result.stderr
+    assert "paired gain, last step" in result.stdout
+    return home
+
+
+def test_scripts_write_what_they_say(home):
+    names = {path.name for path in (home / "checkpoints" / "small").iterdir()}
+    results = f"{RESULTS.format(0)}_paper_seed0_best"
+    assert names == {
+        "config.json",
+        "logs",
+        "step_2.npz",
+        "best.npz",
+        "best.json",
+        *(f"{results}.{suffix}" for suffix in ("json", "csv", "png", "npz")),
+    }
+    summary = json.loads((home / "checkpoints" / "small" / f"{results}.json").read_text())
+    assert summary["test_step"] in (1, 2)
+    assert summary["episodes"] == 2
+    assert summary["queries_per_class"] == 1
+    assert len(summary["per_stage"]) == 2
+    assert len(summary["per_step"]) == 5
+
+
+def test_each_split_was_packed_once(home):
+    names = [path.name for path in (home / "data" / "letters" / "image_cache").iterdir()]
+    assert sorted(name.rpartition("_")[0] for name in names) == [
+        "test_16px",
+        "train_16px",
+        "val_16px",
+    ]
+
+
+def test_printed_next_command_runs(home):
+    script, *arguments = shlex.split((home / "next.txt").read_text())
+    assert script == "test.py"
+    needed = ["--nb_ul_samples=3", "--nums_in_folders=2", "--test_episode_num=1"]
+    result = run(script, *arguments, *needed, cwd=home)
+    assert result.returncode == 0, result.stderr
+
+
+def test_summaries_hold_scalars_histograms_text_and_hparams(home):
+    import tensorflow as tf
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(home / "checkpoints" / "small" / "logs"))
+    events.Reload()
+    tags = set(events.Tags()["tensors"])
+    assert tags >= {
+        "train/retrain_query_loss",
+        "train/finetune_query_loss",
+        "train/accuracy",
+        "train/pseudo_label_accuracy",
+        "val/accuracy",
+        "val/finetune_query_loss",
+        "val/soft_weights",
+        "learning_rate/meta",
+        "learning_rate/swn",
+        "speed/episodes_per_second",
+        "speed/data_wait_seconds",
+        "settings",
+    }
+    assert [event.step for event in events.Tensors("train/accuracy")] == [1, 2]
+    assert "_hparams_/session_start_info" in events.summary_metadata
+    events = EventAccumulator(str(home / "pretrain_weights" / "letters" / "logs"))
+    events.Reload()
+    (wait,) = events.Tensors("speed/data_wait_seconds")
+    assert wait.step == 2
+    assert tf.make_ndarray(wait.tensor_proto) > 0
+
+
+def test_test_with_distractors_in_both_protocols(home):
+    for protocol, queries, words in (("paper", 1, ""), ("standard", 15, "_calibrated")):
+        result = run(
+            "test.py",
+            *TEST,
+            "--test_iter=last",
+            "--use_distractors",
+            "--num_dis=1",
+            f"--protocol={protocol}",
+            cwd=home,
+        )
+        assert result.returncode == 0, result.stderr
+        name = f"{RESULTS.format(1)}{words}_{protocol}_seed0_last.json"
+        summary = json.loads((home / "checkpoints" / "small" / name).read_text())
+        assert summary["queries_per_class"] == queries
+        assert summary["num_distractor_classes"] == 1
+
+
+def test_pretrained_weights_are_tested_as_iteration_0(home):
+    result = run("test.py", *TEST, "--test_iter=0", cwd=home)
+    assert result.returncode == 0, result.stderr
+
+
+def test_longer_run_goes_on_and_equals_one_never_stopped(home):
+    result = run("train.py", *META, "--metatrain_iterations=3", "--cache=none", cwd=home)
+    assert result.returncode == 0, result.stderr
+    assert "meta-train 3/3" in result.stderr
+    assert "meta-train 1/3" not in result.stderr
+    run("train.py", *META, "--exp_name=whole", "--metatrain_iterations=3", cwd=home)
+    with (
+        np.load(home / "checkpoints" / "small" / "step_3.npz") as resumed,
+        np.load(home / "checkpoints" / "whole" / "step_3.npz") as whole,
+    ):
+        assert resumed.files == whole.files
+        for name in whole.files:
+            np.testing.assert_array_equal(resumed[name], whole[name], err_msg=name)
+
+
+def test_run_that_is_done_says_so(home):
+    result = run("train.py", *PRETRAIN, cwd=home)
+    assert result.returncode == 0, result.stderr
+    assert "Nothing to do: pretrain_weights/letters/step_2.npz is there" in result.stdout
+
+
+def test_other_settings_need_overwrite(home):
+    result = run("train.py", *META, "--meta_lr=0.5", "--base_lr=0.1", cwd=home)
+    assert result.returncode == 1
+    assert "adaptation.inner_lr: 0.01 there, 0.1 now" in result.stderr
+    assert "optimizer.initial_lr: 0.001 there, 0.5 now" in result.stderr
+    assert "--overwrite" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments", "texts"),
+    [
+        ("train.py", [*META, "--dataset=nothing"], ["data/nothing", "found no folder"]),
+        ("train.py", [*META, "--way_num=9"], ["at most 4 classes", "way_num=9"]),
+        ("train.py", [*META, "--nb_ul_samples=99"], ["99 to 65535 images", "received 18"]),
+        ("train.py", [*META, "--exp_name=../x"], ["--exp_name", "without slashes"]),
+        ("train.py", [*META, "--pretrain_iterations=7"], ["step_7.npz", "saved steps there: 2"]),
+        ("train.py", [*META, "--filters=4,9"], ["filters", "pass the same --filters"]),
+        ("train.py", [*META, "--filters=4,x"], ["whole numbers"]),
+        ("train.py", [*META, "--cache=disk"], ["--cache to be one of none, ram", "'disk'"]),
+        ("train.py", [*META, "--activation=tanh"], ["leaky_relu, relu, None", "'tanh'"]),
+        ("train.py", [*META, "--base_lr=nan"], ["a finite base_lr above 0", "nan"]),
+        ("train.py", [*META, "--meta_finetune"], ["1-shot_MTL_weights", "--finetune_w_path"]),
+        ("train.py", [*META, "--lr_drop_step=0"], ["lr_drop_step of at least 1"]),
+        ("train.py", [*META, "--metatrain_iterations=0"], ["iterations of at least 1"]),
+        ("train.py", [*META, "--seed=-1"], ["a seed of at least 0", "-1"]),
+        ("test.py", [*TEST, "--unfiles_num=3"], ["nb_ul_samples / 10 = 0.3", "received 3"]),
+        ("train.py", [*META, "--exp_name=nan", "--base_lr=1e38"], ["finite", "at step 1"]),
+        ("train.py", [*PRETRAIN, "--pretrain_class_num=5"], ["pretrain_class_num=4", "received 5"]),
+        ("train.py", [*PRETRAIN, "--phase=post"], ["--phase to be one of pre, meta"]),
+        ("test.py", [*TEST, "--test_iter=9"], ["step_9.npz", "saved steps: 2"]),
+        ("test.py", [*TEST, "--test_iter=best", "--way_num=4"], ["classifier/kernel has shape"]),
+        ("test.py", [*TEST, "--nums_in_folders=4"], ["nb_ul_samples=3", "received 4"]),
+        ("test.py", [*TEST, "--local_update_num=1"], ["re_train_epoch_num=2", "received 1"]),
+        ("test.py", [*TEST, "--exp_name=other"], ["train one first"]),
+    ],
+)
+def test_user_mistakes_get_one_clear_error(home, script, arguments, texts):
+    assert_refused(run(script, *arguments, cwd=home), *texts)
+
+
+def test_broken_image_stops_training_with_its_name(home):
+    path = sorted((home / "data" / "letters" / "labeled_train").rglob("*.png"))[0]
+    content = path.read_bytes()
+    try:
+        Image.new("L", (16, 16)).save(path)
+        result = run(
+            "train.py", *PRETRAIN, "--pretrain_w_path=other", "--pretrain_iterations=20", cwd=home
+        )
+    finally:
+        path.write_bytes(content)
+    assert_refused(result, path.name, "mode 'L'", "convert it to RGB")
+    assert not list((home / "other" / "letters").glob("step_*"))
+
+
+def test_unknown_backend_is_one_clear_error(home):
+    os.environ["KERAS_BACKEND"] = "jax"
+    try:
+        assert_refused(run_script("train.py", *META, cwd=home), "'jax'", "unset KERAS_BACKEND")
+    finally:
+        del os.environ["KERAS_BACKEND"]
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("train.py", ["python train.py --phase=pre", "--nb_ul_samples", "halved at iterations"]),
+        ("test.py", ["--hard_selection", "the most confident", "--recurrent_stage_nums"]),
+    ],
+)
+def test_help_teaches(script, words, tmp_path):
+    result = run_script(script, "--help", cwd=tmp_path)
+    text = " ".join(result.stdout.split())
+    for word in words:
+        assert word in text, word
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ("lst_tf2.cli.commands:train", ["Pre-trains", "--meta_lr"]),
+        ("lst_tf2.cli.commands:convert", ["Converts weights", "--[no]to_tf1"]),
+        ("lst_tf2.cli.glyphs:main", ["Renders `glyphs`", "--images_per_class"]),
+        ("lst_tf2.cli.prepare:main", ["Lays public", "--unlabeled_fraction"]),
+        ("lst_tf2.cli.episodes:main", ["Imports, exports, prints", "--nb_ul_samples"]),
+    ],
+)
+def test_help_of_installed_commands_teaches(entry, words, tmp_path):
+    module, function = entry.split(":")
+    script = tmp_path / "lst-command"
+    script.write_text(f"from {module} import {function}\n{function}()\n")
+    result = run_script(script, "--help", cwd=tmp_path)
+    for word in words:
+        assert word in result.stdout, word
+
+
+FRONT_PAGE_TRAIN = (
+    "--shot_num=1 --dataset=miniImagenet --pretrain_class_num=64 --nb_ul_samples=10 "
+    "--metatrain_iterations=15000 --exp_name=LST_mini_1_shot"
+)
+FRONT_PAGE_TEST = (
+    "--shot_num=1 --dataset=miniImagenet --pretrain_class_num=64 --use_distractors=False "
+    "--nb_ul_samples=100 --unfiles_num=10 --test_iter=15000 --recurrent_stage_nums=6 "
+    "--nums_in_folders=30 --hard_selection=20 --exp_name=LST_mini_1_shot"
+)
+
+
+@pytest.mark.parametrize(
+    ("script", "line"), [("train.py", FRONT_PAGE_TRAIN), ("test.py", FRONT_PAGE_TEST)]
+)
+def test_front_page_commands_get_as_far_as_the_missing_data(script, line, tmp_path):
+    result = run(script, *line.split(), cwd=tmp_path)
+    # The data is asked for before anything is built or written.
+    assert_refused(result, "found no")
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_weights_go_to_the_original_and_back(home, tmp_path):
+    arguments = ["--img_size=16", "--verify"]
+    run_folder = home / "checkpoints" / "small"
+    result = run(
+        "convert_tf1_weights.py",
+        f"--input={run_folder / 'step_2.npz'}",
+        f"--output={tmp_path / 'old'}",
+        "--to_tf1",
+        *arguments,
+        cwd=tmp_path,
+    )
+    assert result.returncode == 0, result.stderr
+    names = {path.name for path in (tmp_path / "old").iterdir()}
+    assert names == {
+        f"{group}_2.npy" for group in ("weights", "ss_weights", "fc_weights", "swn_weights")
+    }
+    target = home / "checkpoints" / "returned"
+    result = run(
+        "convert_tf1_weights.py",
+        f"--input={tmp_path / 'old'}",
+        f"--output={target}",
+        *arguments,
+        cwd=tmp_path,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "bit for bit" in result.stdout
+    assert "soft_weighting/dense1_kernel" in result.stdout
+    hint = "Next: python test.py --exp_name=returned --test_iter=2 --filters=4,8 --img_size=16"
+    assert hint in result.stdout
+    long_name = "dataset(letters).cls(3).shot(1).lr_drop_step(7).norm(batch).found"
+    shutil.copytree(tmp_path / "old", home / "weights_saving_dir" / long_name)
+    results = f"{RESULTS.format(0)}_paper_seed0_2.csv"
+    texts = []
+    for name in ("small", "returned", "found"):
+        result = run("test.py", *TEST, f"--exp_name={name}", "--test_iter=2", cwd=home)
+        assert result.returncode == 0, result.stderr
+        texts.append((home / "checkpoints" / name / results).read_text())
+    assert f"Converted the original's weights_saving_dir/{long_name}" in result.stdout
+    assert texts[0] == texts[1] == texts[2]
+    start = target / "step_2.npz"
+    finetune = ["--exp_name=tuned", "--meta_finetune", f"--finetune_w_path={start}"]
+    result = run("train.py", *META, *finetune, "--metatrain_iterations=1", cwd=home)
+    assert result.returncode == 0, result.stderr
+    with np.load(start) as before, np.load(home / "checkpoints" / "tuned" / "step_1.npz") as after:
+        # One step of Adam moves a weight by at most its rate.
+        moved = np.abs(before["classifier/kernel"] - after["classifier/kernel"]).max()
+        assert 0 < moved < 1.1e-3
+        np.testing.assert_array_equal(
+            before["backbone/block1/conv1/kernel"], after["backbone/block1/conv1/kernel"]
+        )
+
+
+def test_converter_refuses_and_rehearses_without_output(home, tmp_path):
+    (tmp_path / "weights_1.npy").write_bytes(b"hello")
+    arguments = [f"--input={tmp_path}", f"--output={tmp_path / 'new'}"]
+    assert_refused(
+        run("convert_tf1_weights.py", *arguments, cwd=tmp_path), "weights_1.npy", "damaged"
+    )
+    assert_refused(run("convert_tf1_weights.py", "--output=x", cwd=tmp_path), "--input")
+    result = run(
+        "convert_tf1_weights.py",
+        f"--input={home / 'checkpoints' / 'small'}",
+        f"--output={tmp_path / 'new'}",
+        "--to_tf1",
+        "--dry_run",
+        "--img_size=16",
+        cwd=tmp_path,
+    )
+    assert "Nothing written" in result.stdout
+    assert not (tmp_path / "new").exists()
+    arguments = [f"--input={tmp_path / 'old'}", f"--output={home / 'checkpoints' / 'small'}"]
+    write_npy_files(tmp_path / "old", small_groups(), step=2)
+    result = run("convert_tf1_weights.py", *arguments, "--img_size=8", cwd=tmp_path)
+    assert_refused(result, "Expected no run of ours", "choose another --output")
+    assert not result.stdout

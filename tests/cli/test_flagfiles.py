@@ -1,0 +1,100 @@
+"""The flagfiles: they parse, say where their values come from, and differ where they should."""
+
+import pathlib
+import re
+
+import pytest
+
+from lst_tf2.cli import flag_tables, flags
+from tests.cli.flag_values import TEST, TRAIN, parse
+
+ROOT = pathlib.Path(__file__).parents[2]
+CONFIGS = ROOT / "configs"
+TRAIN_NAMES, TEST_NAMES = ({name for name, *_ in rows} for rows in (TRAIN, TEST))
+# As the scripts define them: each takes the flags of the other, without effect.
+ROWS = {
+    "train": TRAIN + [row for row in flag_tables.TEST_FLAGS if row[0] not in TRAIN_NAMES],
+    "test": TEST + [row for row in flag_tables.TRAIN_FLAGS if row[0] not in TEST_NAMES],
+}
+CELLS = [
+    (data, shot, distractors)
+    for data in ("mini", "tiered")
+    for shot in (1, 5)
+    for distractors in (False, True)
+]
+
+
+def load(name, script, monkeypatch):
+    monkeypatch.chdir(ROOT)  # Flagfiles name others from there.
+    return parse(ROWS[script], f"--flagfile=configs/{name}.flags")
+
+
+@pytest.mark.parametrize(("data", "shot", "distractors"), CELLS)
+def test_paper_cell_has_the_settings_of_its_cell(data, shot, distractors, monkeypatch):
+    cell = f"paper/{data}_{shot}shot{'_distractors' if distractors else ''}"
+    train = flags.train_config(load(f"{cell}_train", "train", monkeypatch))
+    test = flags.test_config(load(f"{cell}_test", "test", monkeypatch))
+    assert train.run_folder == test.run_folder == f"checkpoints/LST_{data}_{shot}_shot"
+    assert train.train_list.data_folder == f"data/{data}Imagenet"
+    assert train.train_list.episode.shot == test.self_training.shot == shot
+    assert train.train_list.episode.num_distractor_classes == 0
+    assert test.test_list.episode.num_distractor_classes == (3 if distractors else 0)
+    assert test.self_training.num_stages == 6
+    assert test.protocol == "paper"
+    assert test.test_list.num_episodes == 600
+
+
+def test_every_value_of_the_paper_says_where_it_comes_from():
+    for path in sorted((CONFIGS / "paper").iterdir()):
+        lines = path.read_text().splitlines()
+        for number, line in enumerate(lines):
+            assert line.startswith(("# ", "--")), f"{path.name}: {line}"
+            if line.startswith("--"):
+                sources = [text for text in lines[:number] if text.startswith("# ")]
+                assert re.search("original|unpublished|cell|follows|distractors|figures",
+                                 sources[-1], re.IGNORECASE), path.name  # fmt: skip
+    first = (CONFIGS / "paper" / "mini_1shot_test.flags").read_text()
+    assert "Unpublished" not in first
+
+
+def test_front_page_cell_is_the_front_page(monkeypatch):
+    from tests.cli.test_commands import FRONT_PAGE_TEST, FRONT_PAGE_TRAIN
+
+    train = flags.train_config(load("paper/mini_1shot_train", "train", monkeypatch))
+    assert train == flags.train_config(parse(TRAIN, *FRONT_PAGE_TRAIN.split()))
+    test = flags.test_config(load("paper/mini_1shot_test", "test", monkeypatch))
+    assert test == flags.test_config(parse(TEST, *FRONT_PAGE_TEST.split()))
+
+
+def test_ablation_has_ten_settings_of_two_runs(monkeypatch):
+    found = {}
+    for path in sorted((CONFIGS / "ablation").glob("test_*.flags")):
+        config = flags.test_config(load(f"ablation/{path.stem}", "test", monkeypatch))
+        stages = config.self_training
+        assert config.run_folder == "checkpoints/" + (
+            "ablation_unweighted"
+            if stages.weighting == "none" and config.test_iter != "0"
+            else "ablation"
+        )
+        found[path.stem] = (
+            *(config.test_iter, config.initial_classifier),
+            *(stages.selection, stages.weighting, stages.num_stages),
+        )
+    assert len(set(found.values())) == len(found) == 10
+    for name in ("train", "train_unweighted"):
+        config = flags.train_config(load(f"ablation/{name}", "train", monkeypatch))
+        assert config.adaptation.weighting == ("soft" if name == "train" else "none")
+
+
+@pytest.mark.parametrize(("start", "dataset"), [("demo", "glyphs"), ("cifar_fs", "cifar_fs")])
+def test_flagfiles_of_a_run_fit_each_other(start, dataset, monkeypatch):
+    pretrain, train = (
+        flags.train_config(load(f"{start}_{name}", "train", monkeypatch))
+        for name in ("pretrain", "train")
+    )
+    test = flags.test_config(load(f"{start}_test", "test", monkeypatch))
+    assert pretrain.data_folder == test.test_list.data_folder == f"data/{dataset}"
+    assert train.pretrained_path == test.pretrained_path
+    assert train.pretrained_path.endswith(f"step_{pretrain.loop.num_steps}.npz")
+    assert train.run_folder == test.run_folder
+    assert pretrain.model == train.model == test.model
