@@ -1,12 +1,12 @@
-"""Settings of a run as frozen dataclasses that check their own bounds.
+"""Settings of a run: each written once, with its flag, its bounds and its meaning.
 
 Defaults are those of the paper's miniImageNet 1-shot runs (arXiv:1906.00562).
 """
 
 import dataclasses
-import math
 
-from lst_tf2.errors import check, check_at_least, check_choice, check_seed, check_step_counts
+from lst_tf2.errors import check, check_seed
+from lst_tf2.settings import Settings, part, setting
 
 PROTOCOLS = ("paper", "standard")
 ACTIVATIONS = ("leaky_relu", "relu", "None")
@@ -21,39 +21,70 @@ WEIGHTINGS = ("soft", "none")
 INITIAL_CLASSIFIERS = ("meta", "plain")
 DISTRIBUTIONS = ("none", "mirrored", "multi_worker")
 
+# Headings of the flags, in the order of `--help`.
+DATA = "What to train on"
+EPISODE = "The episode"
+METHOD = "The method"
+OPTIMIZATION = "Optimization"
+PRETRAINING = "Pre-training"
+RUNNING = "Running"
+
 
 @dataclasses.dataclass(frozen=True)
-class ModelConfig:
-    """Describes the backbone; `image_size` in pixels.
+class ModelConfig(Settings, group=METHOD):
+    """Describes the backbone.
 
     `precision` is that of its convolutions and of what passes between them; weights,
-    statistics and everything after the backbone are float32. With `recompute` the backward
-    pass computes each block anew in place of keeping its inside.
+    statistics and everything after the backbone are float32.
     """
 
-    filters: tuple[int, ...] = (64, 128, 256, 512)
-    image_size: int = 84
-    activation: str = "leaky_relu"
-    norm: str = "batch_norm"
-    precision: str = "float32"
-    recompute: bool = False
+    filters: tuple[int, ...] = setting(
+        (64, 128, 256, 512), "Channels of the backbone's blocks.", flag="filters"
+    )
+    image_size: int = setting(84, "Side of the images in pixels.", flag="img_size", group=DATA)
+    activation: str = setting(
+        "leaky_relu",
+        "Activation: leaky_relu, relu or None.",
+        flag="activation",
+        choices=ACTIVATIONS,
+    )
+    norm: str = setting(
+        "batch_norm",
+        "Normalization: batch_norm (of the batch at hand), layer_norm or None.",
+        flag="norm",
+        choices=NORMS,
+    )
+    precision: str = setting(
+        "float32",
+        "Precision of the backbone's convolutions: float32, bfloat16 (faster on processors with "
+        "AVX512_BF16 or AMX and on GPUs) or float16 (GPUs).",
+        flag="precision",
+        group=RUNNING,
+        choices=PRECISIONS,
+    )
+    recompute: bool = setting(
+        False,
+        "Compute blocks anew in the backward pass: less memory, more time.",
+        flag="recompute",
+        group=RUNNING,
+    )
 
-    def __post_init__(self):
-        check_choice("precision", self.precision, PRECISIONS)
+    def check(self) -> None:
+        """Raises `InputError` unless a map is left after the last block."""
         check(
             len(self.filters) > 0 and all(width > 0 for width in self.filters),
             "positive filter counts, one for each block",
             self.filters,
-            "pass for example --filters=64,128,256,512",
+            "name them as 64,128,256,512",
+            "filters",
         )
         check(
             self.map_side > 0,
             f"an image size of at least {2 ** len(self.filters)} pixels, as each block halves it",
             self.image_size,
-            "raise --img_size or name fewer --filters",
+            "raise it or name fewer filters",
+            *("image_size", "filters"),
         )
-        check_choice("activation", self.activation, ACTIVATIONS)
-        check_choice("norm", self.norm, NORMS)
 
     @property
     def embedding_width(self) -> int:
@@ -67,21 +98,16 @@ class ModelConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class EpisodeConfig:
+class EpisodeConfig(Settings, group=EPISODE):
     """Describes what one episode holds: counts of classes and of images per class."""
 
-    way: int = 5
-    shot: int = 1
-    queries_per_class: int = 15
-    unlabeled_per_class: int = 10
-    num_distractor_classes: int = 0
-
-    def __post_init__(self):
-        check_at_least(2, "raise --way_num", way_num=self.way)
-        check_at_least(1, "raise --shot_num", shot_num=self.shot)
-        check_at_least(1, "ask for more queries", queries_per_class=self.queries_per_class)
-        check_at_least(1, "raise --nb_ul_samples", nb_ul_samples=self.unlabeled_per_class)
-        check_at_least(0, "raise --num_dis", num_dis=self.num_distractor_classes)
+    way: int = setting(5, "N, classes in an episode.", flag="way_num", at_least=2)
+    shot: int = setting(1, "K, labeled images per class.", flag="shot_num", at_least=1)
+    queries_per_class: int = setting(15, at_least=1)
+    unlabeled_per_class: int = setting(
+        10, "Unlabeled images per class.", flag="nb_ul_samples", at_least=1
+    )
+    num_distractor_classes: int = setting(0, at_least=0)
 
     @property
     def labeled_per_class(self) -> int:
@@ -90,127 +116,164 @@ class EpisodeConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class ListConfig:
+class ListConfig(Settings, group=EPISODE):
     """Names the episode lists of one split: where, what, how many, from which seed."""
 
     data_folder: str
-    split: str
-    episode: EpisodeConfig
-    num_episodes: int
-    seed: int = 0
+    split: str = setting("train", choices=SPLITS)
+    episode: EpisodeConfig = part(EpisodeConfig())
+    num_episodes: int = setting(80000, "Length of the list of episodes.", at_least=1)
+    seed: int = setting(
+        0, "Seed of episodes, initial weights and dropout.", flag="seed", group=RUNNING
+    )
 
-    def __post_init__(self):
-        check_choice("split", self.split, SPLITS)
-        check_at_least(1, "ask for more episodes", num_episodes=self.num_episodes)
+    def check(self) -> None:
+        """Raises `InputError` for a seed that not all libraries take."""
         check_seed(self.seed)
 
 
 @dataclasses.dataclass(frozen=True)
-class AdaptationConfig:
+class AdaptationConfig(Settings, group=METHOD):
     """Describes the inner loop of meta-training, counts in gradient steps."""
 
-    shot: int = 1
-    inner_lr: float = 0.01
-    retrain_steps: int = 5
-    inner_steps: int = 20
+    inner_lr: float = setting(
+        0.01, "Step size of the gradient descent inside an episode.", flag="base_lr", above=0
+    )
+    retrain_steps: int = setting(
+        5,
+        "Steps on support and pseudo-labeled images; 0: none.",
+        flag="re_train_epoch_num",
+        at_least=0,
+    )
+    inner_steps: int = setting(
+        20, "Steps in all, the rest on the support set alone.", flag="train_base_epoch_num"
+    )
     # Fixed in the original program, not among its flags.
-    pseudo_label_steps: int = 10
-    weighting: str = "soft"
+    pseudo_label_steps: int = setting(10, at_least=0)
+    weighting: str = setting(
+        "soft",
+        "Weights of pseudo-labeled images: `soft` of the soft weighting network, or `none`.",
+        flag="weighting",
+        choices=WEIGHTINGS,
+    )
 
-    def __post_init__(self):
-        check_choice("weighting", self.weighting, WEIGHTINGS)
-        check_step_counts(self.inner_lr, self.retrain_steps)
-        check(
-            self.inner_steps >= max(1, self.retrain_steps),
-            f"train_base_epoch_num of at least re_train_epoch_num={self.retrain_steps}, and 1",
-            self.inner_steps,
-            "raise --train_base_epoch_num",
-        )
+    def check(self) -> None:
+        """Raises `InputError` where there are fewer steps in all than of re-training."""
+        check_enough_steps("inner_steps", self.inner_steps, self.retrain_steps)
 
 
 @dataclasses.dataclass(frozen=True)
-class SelfTrainingConfig:
+class SelfTrainingConfig(Settings, group=METHOD):
     """Describes recurrent self-training at meta-test, counts in gradient steps."""
 
-    shot: int = 1
-    inner_lr: float = 0.01
-    num_stages: int = 4
-    retrain_steps: int = 10
-    steps_per_stage: int = 40
-    inner_steps: int = 100
-    selected_per_class: int = 20
-    unlabeled_per_stage: int = 30
-    pseudo_label_steps: int = 10
-    selection: str = "hard"
-    weighting: str = "soft"
+    inner_lr: float = setting(
+        0.01, "Step size of the gradient descent inside an episode.", flag="base_lr", above=0
+    )
+    num_stages: int = setting(
+        4, "Stages of self-training.", flag="recurrent_stage_nums", at_least=1
+    )
+    retrain_steps: int = setting(
+        10,
+        "Steps on support and kept images in a stage; 0: none.",
+        flag="re_train_epoch_num",
+        at_least=0,
+    )
+    steps_per_stage: int = setting(
+        40,
+        "Steps of a stage in all, the rest on the support set alone.",
+        flag="local_update_num",
+    )
+    inner_steps: int = setting(
+        100, "Steps of the last stage with those after it.", flag="test_base_epoch_num"
+    )
+    selected_per_class: int = setting(
+        20, "Images per class that a stage keeps.", flag="hard_selection", at_least=1
+    )
+    unlabeled_per_stage: int = setting(
+        30,
+        "Unlabeled images per class that a stage looks at.",
+        flag="nums_in_folders",
+        at_least=1,
+    )
+    pseudo_label_steps: int = setting(10, at_least=0)
+    selection: str = setting(
+        "hard",
+        "Images that a stage keeps of these: `hard`, the most confident ones of each class, or "
+        "`none`, all.",
+        flag="selection",
+        choices=SELECTIONS,
+    )
+    weighting: str = setting(
+        "soft",
+        "Weights of pseudo-labeled images: `soft` of the soft weighting network, or `none`.",
+        flag="weighting",
+        choices=WEIGHTINGS,
+    )
 
-    def __post_init__(self):
-        check_choice("selection", self.selection, SELECTIONS)
-        check_choice("weighting", self.weighting, WEIGHTINGS)
-        check_step_counts(self.inner_lr, self.retrain_steps)
-        check_at_least(1, "raise --recurrent_stage_nums", recurrent_stage_nums=self.num_stages)
-        check_at_least(1, "raise --hard_selection", hard_selection=self.selected_per_class)
-        check_at_least(1, "raise --nums_in_folders", nums_in_folders=self.unlabeled_per_stage)
-        check(
-            self.steps_per_stage >= max(1, self.retrain_steps),
-            f"local_update_num of at least re_train_epoch_num={self.retrain_steps}, and 1",
-            self.steps_per_stage,
-            "raise --local_update_num",
-        )
+    def check(self) -> None:
+        """Raises `InputError` where a part has more steps than the whole."""
+        check_enough_steps("steps_per_stage", self.steps_per_stage, self.retrain_steps)
         check(
             self.inner_steps >= self.steps_per_stage,
-            f"test_base_epoch_num of at least local_update_num={self.steps_per_stage}",
+            f"inner_steps of at least steps_per_stage={self.steps_per_stage}",
             self.inner_steps,
-            "raise --test_base_epoch_num",
+            "raise the former or lower the latter",
+            *("inner_steps", "steps_per_stage"),
         )
+
+
+def check_enough_steps(name: str, steps: int, retrain_steps: int) -> None:
+    """Raises `InputError` where the setting `name` counts fewer steps than of re-training."""
+    check(
+        steps >= max(1, retrain_steps),
+        f"{name} of at least retrain_steps={retrain_steps}, and 1",
+        steps,
+        "raise the former or lower the latter",
+        *(name, "retrain_steps"),
+    )
 
 
 @dataclasses.dataclass(frozen=True)
-class OptimizerConfig:
+class OptimizerConfig(Settings, group=OPTIMIZATION):
     """Describes an optimizer whose rate is halved every `halve_every_steps`.
 
     `name` is that of a Keras optimizer, or of a registered one, or one around another:
     `Addons>Lookahead(Adam)`.
     """
 
-    initial_lr: float = 1e-3
-    min_lr: float = 1e-4
-    halve_every_steps: int = 1000
-    name: str = "Adam"
-
-    def __post_init__(self):
-        for name, rate in (("initial", self.initial_lr), ("minimum", self.min_lr)):
-            check(
-                math.isfinite(rate) and rate >= 0,
-                f"a finite {name} learning rate of at least 0",
-                rate,
-                "mend --meta_lr, --swn_lr, --pre_lr or their minimum",
-            )
-        check_at_least(1, "raise the drop step", lr_drop_step=self.halve_every_steps)
+    initial_lr: float = setting(1e-3, "Learning rate at the start.", at_least=0)
+    min_lr: float = setting(1e-4, "Floor of the learning rate.", at_least=0)
+    halve_every_steps: int = setting(1000, "Iterations between halvings.", at_least=1)
+    name: str = setting("Adam", "Optimizer: any of Keras, or a registered one.")
 
 
 @dataclasses.dataclass(frozen=True)
-class LoopConfig:
+class LoopConfig(Settings, group=RUNNING):
     """Describes a training loop: its length and how often it reports, in steps."""
 
-    num_steps: int
-    print_every_steps: int
-    summary_every_steps: int
-    save_every_steps: int
-    validate_every_steps: int = 0  # 0: no validation
-    profile_steps: tuple[int, int] = (0, 0)  # first and last iteration to profile; 0: none
+    num_steps: int = setting(15000, "Iterations.", at_least=1)
+    print_every_steps: int = setting(
+        100, "Iterations between log lines (where stderr is no terminal).", at_least=1
+    )
+    summary_every_steps: int = setting(10, "Iterations between TensorBoard scalars.", at_least=1)
+    save_every_steps: int = setting(1000, "Iterations between checkpoints.", at_least=1)
+    validate_every_steps: int = setting(0, "Iterations between validations; 0: none.", at_least=0)
+    profile_steps: tuple[int, ...] = setting(
+        (0, 0),
+        "First and last iteration to profile for TensorBoard, e.g. 10,12 (look with "
+        "tensorboard-plugin-profile); 0,0: none.",
+        flag="profile_steps",
+    )
 
-    def __post_init__(self):
-        check_at_least(1, "raise it", iterations=self.num_steps)
-        intervals = (self.print_every_steps, self.summary_every_steps, self.save_every_steps)
-        check(min(intervals) >= 1, "print, sum and save steps of at least 1", intervals, "raise it")
-        check_at_least(0, "raise it", meta_val_print_step=self.validate_every_steps)
-        first, last = self.profile_steps
+    def check(self) -> None:
+        """Raises `InputError` unless the steps to profile are a range, or none."""
+        steps = self.profile_steps
         check(
-            first == last == 0 or 1 <= first <= last,
-            "--profile_steps=first,last, counted from 1",
-            f"{first},{last}",
-            "pass for example --profile_steps=10,12",
+            len(steps) == 2 and (steps == (0, 0) or 1 <= steps[0] <= steps[1]),
+            "profile_steps as first,last, counted from 1",
+            ",".join(map(str, steps)),
+            "name them as 10,12",
+            "profile_steps",
         )
 
     @property
@@ -221,65 +284,63 @@ class LoopConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class PretrainConfig:
-    """Describes pre-training on the base classes (arXiv:1812.02391)."""
-
-    data_folder: str
-    run_folder: str
-    loop: LoopConfig
-    model: ModelConfig = ModelConfig()
-    optimizer: OptimizerConfig = OptimizerConfig(halve_every_steps=5000)
-    num_classes: int = 64
-    batch_size: int = 64
-    keep_probability: float = 0.9
-    seed: int = 0
-    cache: str = "packed"
-
-    def __post_init__(self):
-        check_choice("cache", self.cache, CACHES)
-        check_at_least(2, "raise --pretrain_class_num", pretrain_class_num=self.num_classes)
-        check_at_least(1, "raise --pretrain_batch_size", pretrain_batch_size=self.batch_size)
-        check_seed(self.seed)
-        check(
-            0 < self.keep_probability <= 1,
-            "pretrain_dropout_keep above 0 and at most 1",
-            self.keep_probability,
-            "mend --pretrain_dropout_keep",
-        )
-
-
-@dataclasses.dataclass(frozen=True)
-class DistributionConfig:
+class DistributionConfig(Settings, group=RUNNING):
     """Describes over which devices and machines the episodes are divided.
 
     `workers` are the addresses `host:port` of all processes of a `multi_worker` run, this
     one's at `worker_index`; the first is the chief, which alone writes.
     """
 
-    kind: str = "none"
-    workers: tuple[str, ...] = ()
-    worker_index: int = 0
-    wait_seconds: float = 600.0
+    kind: str = setting(
+        "none",
+        "Divide the episodes over devices: `none`; `mirrored`, all GPUs of this machine; "
+        "`multi_worker`, one process a machine (docs/scaling.md). The numbers stay the same; the "
+        "meta-batch must be a multiple of the number of devices.",
+        flag="distribution",
+        choices=DISTRIBUTIONS,
+    )
+    workers: tuple[str, ...] = setting(
+        (),
+        "With multi_worker: host:port of every process, comma-separated, the same list "
+        "everywhere; the first writes. If not given, TF_CONFIG is read.",
+        flag="workers",
+    )
+    worker_index: int = setting(
+        0, "With workers: the place of this process in that list, from 0.", flag="worker_index"
+    )
+    wait_seconds: float = setting(
+        600.0,
+        "With multi_worker: seconds to wait for the other workers at the start and after one was "
+        "lost.",
+        flag="worker_wait",
+        at_least=0,
+    )
 
-    def __post_init__(self):
-        check_choice("distribution", self.kind, DISTRIBUTIONS)
-        check_at_least(0, "raise --worker_wait", worker_wait=self.wait_seconds)
+    def check(self) -> None:
+        """Raises `InputError` unless the workers are those of a `multi_worker` run."""
         if self.kind != "multi_worker":
-            remedy = "pass --distribution=multi_worker, or leave --workers out"
-            check(not self.workers, f"no --workers with {self.kind}", list(self.workers), remedy)
+            check(
+                not self.workers,
+                f"no workers with {self.kind}",
+                list(self.workers),
+                "ask for multi_worker, or leave the workers out",
+                *("kind", "workers"),
+            )
             return
         check(
             len(set(self.workers)) == len(self.workers) > 0,
-            "--workers=host:port,host:port, all different, or TF_CONFIG in the environment",
+            "workers as host:port,host:port, all different, or TF_CONFIG in the environment",
             list(self.workers),
             "name every process of the run, in the same order everywhere",
+            "workers",
         )
         check(
             0 <= self.worker_index < len(self.workers),
-            f"--worker_index of 0 to {len(self.workers) - 1}, the place of this process in "
-            "--workers",
+            f"worker_index of 0 to {len(self.workers) - 1}, the place of this process among the "
+            "workers",
             self.worker_index,
             "give each process its own",
+            "worker_index",
         )
 
     @property
@@ -288,8 +349,65 @@ class DistributionConfig:
         return self.worker_index == 0
 
 
+CACHE_HELP = (
+    "Decoded images: `packed`, kept in a file below the data set, written at the first use; "
+    "`ram`, in memory, decoded anew by each command; `none`, decoded at each use."
+)
+JIT_HELP = "Compile the step with XLA; for GPUs, slower on CPUs."
+
+
 @dataclasses.dataclass(frozen=True)
-class MetaTrainConfig:
+class PretrainConfig(Settings, group=PRETRAINING):
+    """Describes pre-training on the base classes (arXiv:1812.02391)."""
+
+    data_folder: str
+    run_folder: str
+    loop: LoopConfig = part(
+        LoopConfig(14000, 1000, 10, 1000),
+        group=PRETRAINING,
+        num_steps="pretrain_iterations",
+        print_every_steps="pre_print_step",
+        summary_every_steps="pre_sum_step",
+        save_every_steps="pre_save_step",
+    )
+    model: ModelConfig = part(ModelConfig())
+    optimizer: OptimizerConfig = part(
+        OptimizerConfig(halve_every_steps=5000),
+        group=PRETRAINING,
+        initial_lr=("pre_lr", "Rate of pre-training."),
+        min_lr=("min_pre_lr", "Floor of that rate, with pre_lr_stop."),
+        halve_every_steps="pre_lr_dropstep",
+    )
+    num_classes: int = setting(
+        64,
+        "Number of base classes: miniImagenet 64, tieredImagenet 351.",
+        flag="pretrain_class_num",
+        group=DATA,
+        at_least=2,
+    )
+    batch_size: int = setting(
+        64, "Images per iteration of pre-training.", flag="pretrain_batch_size", at_least=1
+    )
+    keep_probability: float = setting(
+        0.9, "Share of a block's outputs that dropout keeps.", flag="pretrain_dropout_keep", above=0
+    )
+    seed: int = setting(0, flag="seed", group=RUNNING)
+    cache: str = setting("packed", CACHE_HELP, flag="cache", group=DATA, choices=CACHES)
+
+    def check(self) -> None:
+        """Raises `InputError` for a seed or a probability that is none."""
+        check_seed(self.seed)
+        check(
+            self.keep_probability <= 1,
+            "keep_probability above 0 and at most 1",
+            self.keep_probability,
+            "lower it",
+            "keep_probability",
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class MetaTrainConfig(Settings, group=OPTIMIZATION):
     """Describes meta-training (arXiv:1906.00562).
 
     It starts from the pre-trained backbone at `pretrained_path`; where `finetune_path` is
@@ -298,36 +416,69 @@ class MetaTrainConfig:
 
     run_folder: str
     pretrained_path: str
-    train_list: ListConfig
-    val_list: ListConfig
-    loop: LoopConfig
-    model: ModelConfig = ModelConfig()
-    adaptation: AdaptationConfig = AdaptationConfig()
-    optimizer: OptimizerConfig = OptimizerConfig()
-    swn_optimizer: OptimizerConfig = OptimizerConfig()
-    meta_batch_size: int = 2
-    num_val_episodes: int = 10
-    seed: int = 0
+    train_list: ListConfig = part(
+        ListConfig(""),
+        num_episodes=("train_episode_num", "Length of the list of training episodes."),
+    )
+    val_list: ListConfig = part(ListConfig("", "val", num_episodes=600))
+    loop: LoopConfig = part(
+        LoopConfig(validate_every_steps=1000),
+        num_steps=("metatrain_iterations", "Iterations of meta-training."),
+        print_every_steps="meta_print_step",
+        summary_every_steps="meta_sum_step",
+        save_every_steps="meta_save_step",
+        validate_every_steps="meta_val_print_step",
+    )
+    model: ModelConfig = part(ModelConfig())
+    adaptation: AdaptationConfig = part(AdaptationConfig())
+    optimizer: OptimizerConfig = part(
+        OptimizerConfig(),
+        initial_lr=("meta_lr", "Rate for scaling, shifting and initial classifier."),
+        min_lr=("min_meta_lr", "Floor of both rates."),
+        halve_every_steps=(
+            "lr_drop_step",
+            "Both rates are halved at iterations that are multiples of this and of "
+            "meta_val_print_step.",
+        ),
+        name=(
+            "meta_optimizer",
+            "Optimizer of these: any of Keras, or a registered one, such as "
+            "'Addons>RectifiedAdam' or 'Addons>Lookahead(Adam)' of tensorflow-addons.",
+        ),
+    )
+    swn_optimizer: OptimizerConfig = part(
+        OptimizerConfig(),
+        initial_lr=("swn_lr", "Rate for the soft weighting network."),
+        min_lr="min_meta_lr",
+        halve_every_steps="lr_drop_step",
+        name=("swn_optimizer", "Optimizer of the soft weighting network."),
+    )
+    meta_batch_size: int = setting(
+        2, "T, episodes per iteration.", flag="meta_batch_size", at_least=1
+    )
+    num_val_episodes: int = setting(
+        10, "Episodes of one validation.", flag="val_episode_num", group=EPISODE, at_least=1
+    )
+    seed: int = setting(0, flag="seed", group=RUNNING)
     finetune_path: str = ""
-    jit_compile: bool = False
-    cache: str = "packed"
-    distribution: DistributionConfig = DistributionConfig()
+    jit_compile: bool = setting(False, JIT_HELP, flag="jit_compile", group=RUNNING)
+    cache: str = setting("packed", CACHE_HELP, flag="cache", group=DATA, choices=CACHES)
+    distribution: DistributionConfig = part(DistributionConfig())
 
-    def __post_init__(self):
-        check_choice("cache", self.cache, CACHES)
+    def check(self) -> None:
+        """Raises `InputError` for a step that can not be divided over devices."""
         check(
             self.distribution.kind == "none"
             or not (self.jit_compile or self.model.precision == "float16"),
             "float32 or bfloat16, not compiled, where episodes are divided over devices",
             f"precision={self.model.precision} and jit_compile={self.jit_compile}",
-            "mend --precision and --jit_compile, or leave --distribution out",
+            "change these or ask for no distribution",
+            "jit_compile",
         )
-        check_at_least(1, "raise --meta_batch_size", meta_batch_size=self.meta_batch_size)
-        check_at_least(1, "raise --val_episode_num", val_episode_num=self.num_val_episodes)
 
 
 @dataclasses.dataclass(frozen=True)
-class MetaTestConfig:
+class MetaTestConfig(Settings, group=METHOD):
     """Describes a meta-test of one checkpoint of a run.
 
     With `test_iter` "0" of the learner at `finetune_path`, where that is set, else of the
@@ -338,36 +489,47 @@ class MetaTestConfig:
 
     run_folder: str
     pretrained_path: str
-    test_iter: str
-    test_list: ListConfig
-    model: ModelConfig = ModelConfig()
-    self_training: SelfTrainingConfig = SelfTrainingConfig()
-    protocol: str = "paper"
+    test_iter: str = setting(
+        "15000",
+        "Checkpoint to test: an iteration, `best` (on validation), `last`, or 0 for the "
+        "pre-trained weights with a fresh classifier.",
+        flag="test_iter",
+        group=DATA,
+    )
+    test_list: ListConfig = part(
+        ListConfig("", "test", EpisodeConfig(unlabeled_per_class=100), 600),
+        num_episodes=("test_episode_num", "Episodes of the test."),
+    )
+    model: ModelConfig = part(ModelConfig())
+    self_training: SelfTrainingConfig = part(SelfTrainingConfig())
+    protocol: str = setting("paper", choices=PROTOCOLS)
     finetune_path: str = ""
-    initial_classifier: str = "meta"
-    bn_stats: str = "batch"
-    jit_compile: bool = False
-    cache: str = "packed"
-    distribution: DistributionConfig = DistributionConfig()
+    initial_classifier: str = setting(
+        "meta",
+        "Where each stage starts: `meta`, the meta-learned classifier, or `plain`, one drawn "
+        "from the seed.",
+        flag="initial_classifier",
+        choices=INITIAL_CLASSIFIERS,
+    )
+    bn_stats: str = setting("batch", choices=BN_STATS)
+    jit_compile: bool = setting(False, JIT_HELP, flag="jit_compile", group=RUNNING)
+    cache: str = setting("packed", CACHE_HELP, flag="cache", group=DATA, choices=CACHES)
+    distribution: DistributionConfig = part(DistributionConfig())
 
-    def __post_init__(self):
-        check_choice("cache", self.cache, CACHES)
-        check_choice("bn_stats", self.bn_stats, BN_STATS)
+    def check(self) -> None:
+        """Raises `InputError` for statistics or windows that there can not be."""
         check(
             self.bn_stats == "batch" or self.model.norm == "batch_norm",
             "norm=batch_norm, whose statistics are to be calibrated",
             f"norm={self.model.norm}",
-            "pass --bn_stats=batch",
+            "choose bn_stats=batch",
+            "bn_stats",
         )
-        check_choice("initial_classifier", self.initial_classifier, INITIAL_CLASSIFIERS)
-        check_choice("protocol", self.protocol, PROTOCOLS)
-        available, wanted = (
-            self.test_list.episode.unlabeled_per_class,
-            self.self_training.unlabeled_per_stage,
-        )
+        available = self.test_list.episode.unlabeled_per_class
         check(
-            wanted <= available,
-            f"nums_in_folders of at most nb_ul_samples={available}",
-            wanted,
-            "lower --nums_in_folders or raise --nb_ul_samples",
+            self.self_training.unlabeled_per_stage <= available,
+            f"unlabeled_per_stage of at most unlabeled_per_class={available}",
+            self.self_training.unlabeled_per_stage,
+            "lower the former or raise the latter",
+            *("unlabeled_per_stage", "unlabeled_per_class"),
         )

@@ -12,7 +12,17 @@ class InputError(ValueError):
 
     The message says what was expected, what was received and what to do. Commands
     print it as one line without a traceback; a plain `ValueError` stays a bug report.
+
+    `settings` are the fields of `lst_tf2.settings` that it is about, `flags` what sets them.
     """
+
+    settings: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+
+    def about(self, *settings: str) -> "InputError":
+        """Notes which settings it is about, and returns itself."""
+        self.settings = settings
+        return self
 
 
 class MissingInputError(InputError, FileNotFoundError):
@@ -23,40 +33,30 @@ class LostWorkerError(InputError):
     """Signals that another process of the same run is gone."""
 
 
-def check(condition: bool, expected: str, received: Any, remedy: str) -> None:
-    """Raises `InputError` with all three parts of a message unless `condition` holds."""
+def check(condition: bool, expected: str, received: Any, remedy: str, *settings: str) -> None:
+    """Raises `InputError` about `settings`, in three parts, unless `condition` holds."""
     if not condition:
-        raise InputError(f"Expected {expected}, received {received}; {remedy}.")
+        message = f"Expected {expected}, received {received}; {remedy}."
+        raise InputError(message).about(*settings)
 
 
 def check_at_least(bound: float, remedy: str, **values: float) -> None:
     """Raises `InputError` for the first of `values` that is not finite or below `bound`."""
     for name, value in values.items():
         is_valid = math.isfinite(value) and value >= bound
-        check(is_valid, f"{name} of at least {bound}", value, remedy)
+        check(is_valid, f"{name} of at least {bound}", value, remedy, name)
 
 
-def check_choice(flag: str, value: str, choices: tuple[str, ...]) -> None:
-    """Raises `InputError` unless `value` is one of `choices`."""
-    check(
-        value in choices, f"--{flag} to be one of {', '.join(choices)}", repr(value), "choose one"
-    )
+def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raises `InputError` unless the setting `name` is one of `choices`."""
+    expected = f"{name} to be one of {', '.join(choices)}"
+    check(value in choices, expected, repr(value), "choose one", name)
 
 
 def check_seed(seed: int) -> None:
     """Raises `InputError` unless NumPy, Keras and TensorFlow all take `seed`."""
-    check(0 <= seed < 2**31, "a seed of at least 0 and below 2^31", seed, "mend --seed")
-
-
-def check_step_counts(inner_lr: float, retrain_steps: int) -> None:
-    """Raises `InputError` for an inner loop that can not run."""
-    check(
-        math.isfinite(inner_lr) and inner_lr > 0,
-        "a finite base_lr above 0",
-        inner_lr,
-        "raise --base_lr",
-    )
-    check_at_least(0, "raise --re_train_epoch_num", re_train_epoch_num=retrain_steps)
+    expected = "a seed of at least 0 and below 2^31"
+    check(0 <= seed < 2**31, expected, seed, "choose another", "seed")
 
 
 @contextlib.contextmanager
@@ -69,7 +69,9 @@ def exit_on_input_error() -> Iterator[None]:
     try:
         yield
     except (InputError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        flags = ", ".join(f"--{flag}" for flag in getattr(error, "flags", ()))
+        text = f"{str(error).removesuffix('.')} ({flags})." if flags else error
+        print(f"error: {text}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         print(

@@ -25,6 +25,7 @@ def fixture_fresh_memory():
         ctypes.CDLL(None).malloc_trim(0)
 
 
+@pytest.hookimpl(tryfirst=True)  # Before xdist reads the groups.
 def pytest_collection_modifyitems(items):
     """Keeps each file in one process, and the large tests together in one, which begins first.
 

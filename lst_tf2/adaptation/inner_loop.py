@@ -24,6 +24,11 @@ def classify(classifier: Classifier, embeddings: tf.Tensor) -> tf.Tensor:
     return embeddings @ classifier.kernel + classifier.bias[..., tf.newaxis, :]
 
 
+def shot_of(support_labels: tf.Tensor, classifier: Classifier) -> int:
+    """Returns K: how many of the labels `[S]` there are for each of the classifier's classes."""
+    return support_labels.shape[0] // classifier.bias.shape[-1]
+
+
 def summed_cross_entropy(logits: tf.Tensor, labels: tf.Tensor, shot: int) -> tf.Tensor:
     """Returns the cross-entropy summed over examples and divided by `shot`, a scalar.
 

@@ -9,6 +9,7 @@ from lst_tf2.adaptation.inner_loop import (
     classify,
     descend,
     retrain_loss,
+    shot_of,
     summed_cross_entropy,
     support_loss,
 )
@@ -38,7 +39,7 @@ def pseudo_label(
     config: AdaptationConfig,
 ) -> tf.Tensor:
     """Returns the labels `[U]` int32 that a learner of the support set alone gives."""
-    loss_fn = support_loss(support, config.shot)
+    loss_fn = support_loss(support, shot_of(support.labels, initial))
     labeler = descend(initial, loss_fn, lr=config.inner_lr, steps=config.pseudo_label_steps)
     return tf.argmax(classify(labeler, unlabeled_embeddings), axis=-1, output_type=tf.int32)
 
@@ -54,10 +55,11 @@ def adapt(
 
     Differentiable with respect to `initial` and `soft_weights`, through every step.
     """
+    shot = shot_of(support.labels, initial)
     finetune_steps = config.inner_steps - config.retrain_steps
-    retrain_loss_fn = retrain_loss(support, pseudo_labeled, soft_weights, config.shot)
+    retrain_loss_fn = retrain_loss(support, pseudo_labeled, soft_weights, shot)
     retrained = descend(initial, retrain_loss_fn, lr=config.inner_lr, steps=config.retrain_steps)
-    support_loss_fn = support_loss(support, config.shot)
+    support_loss_fn = support_loss(support, shot)
     finetuned = descend(retrained, support_loss_fn, lr=config.inner_lr, steps=finetune_steps)
     return AdaptedClassifiers(retrained, finetuned)
 

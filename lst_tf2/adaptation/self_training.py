@@ -13,6 +13,7 @@ from lst_tf2.adaptation.inner_loop import (
     join_paths,
     last_of,
     retrain_loss,
+    shot_of,
     support_loss,
 )
 from lst_tf2.adaptation.pseudo_labels import SELECT, Selection, class_prototypes
@@ -91,15 +92,16 @@ def run_stage(
 ) -> Stage:
     """Re-trains on support and pool, then fine-tunes on support, from `initial`."""
     soft_weights = WEIGH[config.weighting](pool.scores)
+    shot = shot_of(support.labels, initial)
     retrained = descent_path(
         initial,
-        retrain_loss(support.examples, pool.examples, soft_weights, config.shot),
+        retrain_loss(support.examples, pool.examples, soft_weights, shot),
         lr=config.inner_lr,
         steps=config.retrain_steps,
     )
     finetuned = descent_path(
         last_of(retrained, initial),
-        support_loss(support.examples, config.shot),
+        support_loss(support.examples, shot),
         lr=config.inner_lr,
         steps=config.steps_per_stage - config.retrain_steps,
     )
@@ -130,7 +132,7 @@ def self_train(
         The stages, and the path of the last stage continued on the support set alone
         up to `config.inner_steps` steps.
     """
-    support_loss_fn = support_loss(support.examples, config.shot)
+    support_loss_fn = support_loss(support.examples, shot_of(support.labels, initial))
     labeler = descend(initial, support_loss_fn, lr=config.inner_lr, steps=config.pseudo_label_steps)
     stages = []
     for index in range(config.num_stages):

@@ -14,6 +14,7 @@ from lst_tf2.backend import explain_exhausted_memory, require_tensorflow_backend
 from lst_tf2.cli import flag_tables, flags, original_paths
 from lst_tf2.config import MetaTestConfig, MetaTrainConfig, ModelConfig, PretrainConfig
 from lst_tf2.errors import LostWorkerError, exit_on_input_error
+from lst_tf2.settings import name_flags
 
 FLAGS = absl_flags.FLAGS
 # Counts how often a process began anew after another was lost, so that it ends some time.
@@ -32,6 +33,7 @@ def train() -> None:
     flag_tables.define_train_flags()
     _run(
         _train,
+        flag_tables.TRAIN_SETTINGS,
         "pass --recompute or --precision=bfloat16 (in pre-training also a smaller "
         "--pretrain_batch_size), or choose a smaller --img_size or narrower --filters",
     )
@@ -42,6 +44,7 @@ def test() -> None:
     flag_tables.define_test_flags()
     _run(
         _test,
+        flag_tables.TEST_SETTINGS,
         "pass --precision=bfloat16 or fewer --nums_in_folders, or choose a smaller --img_size or "
         "narrower --filters",
     )
@@ -50,14 +53,15 @@ def test() -> None:
 def convert() -> None:
     """Converts weights of the original program, or ours into them."""
     flag_tables.define_convert_flags()
-    _run(_convert, "close other programs")
+    _run(_convert, (), "close other programs")
 
 
-def _run(body: Callable[[], None], memory_remedy: str) -> None:
+def _run(body: Callable[[], None], settings: tuple[type, ...], memory_remedy: str) -> None:
     """Runs `body` with parsed flags; a user's mistake ends in one line.
 
     Args:
         body: What the command does.
+        settings: What its flags set; a mistake in these is told with the flags.
         memory_remedy: What to do when it needs more memory than the device has.
     """
     # TensorFlow's own start-up notes would drown ours; its warnings remain.
@@ -67,7 +71,8 @@ def _run(body: Callable[[], None], memory_remedy: str) -> None:
     def main(arguments: list[str]) -> None:
         if len(arguments) > 1:
             raise app.UsageError(f"Expected flags only, received {arguments[1:]}.")
-        with exit_on_input_error():
+        named = name_flags(flag_tables.flags_by_setting(*settings))
+        with exit_on_input_error(), named:
             _choose_device()
             require_tensorflow_backend()
             try:

@@ -20,6 +20,7 @@ import shlex
 from absl import app, flags
 
 from lst_tf2.cli import list_flags
+from lst_tf2.cli.flag_tables import TEST_SETTINGS, flags_by_setting
 from lst_tf2.cli.list_opening import data_flags, opening_command, opening_text
 from lst_tf2.cli.list_text import episode_lines
 from lst_tf2.config import PROTOCOLS, ListConfig
@@ -27,6 +28,7 @@ from lst_tf2.data.layout import scan_split
 from lst_tf2.data.list_check import check_folders, check_lines
 from lst_tf2.data.lists import list_folder, load_lists, stored_config
 from lst_tf2.errors import InputError, check, check_choice, exit_on_input_error
+from lst_tf2.settings import name_flags
 from lst_tf2.tf1.list_export import check_free, lists_to_export, write_tf1_folder
 from lst_tf2.tf1.list_import import SplitReport, import_lists
 
@@ -44,7 +46,8 @@ def run_command(arguments: list[str]) -> None:
     """Does what the arguments and flags say and tells what to run next."""
     if len(arguments) != 2 or arguments[1] not in ACTIONS:
         raise app.UsageError(f"Expected one of {', '.join(ACTIONS)}, received {arguments[1:]}.")
-    with exit_on_input_error():
+    settings = flags_by_setting(*TEST_SETTINGS) | {"splits": "splits", "split": "split"}
+    with exit_on_input_error(), name_flags(settings):
         list_flags.check_flags(flags.FLAGS, arguments[1])
         ACTIONS[arguments[1]](flags.FLAGS)
 

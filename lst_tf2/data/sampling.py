@@ -38,11 +38,12 @@ def check_supply(catalogue: Catalogue, episode: EpisodeConfig) -> None:
         wanted <= num_classes,
         f"at most {num_classes} classes, as many as {catalogue.folder} has in split "
         f"{catalogue.split!r}",
-        f"way_num={episode.way} and {episode.num_distractor_classes} distractor classes",
-        "lower --way_num or --num_dis, or add classes",
+        f"way={episode.way} and {episode.num_distractor_classes} distractor classes",
+        "lower these or add classes",
+        *("way", "num_distractor_classes"),
     )
     needs = {"labeled": episode.labeled_per_class, "unlabeled": episode.unlabeled_per_class}
-    flags = {"labeled": "--shot_num", "unlabeled": "--nb_ul_samples"}
+    settings = {"labeled": "shot", "unlabeled": "unlabeled_per_class"}
     for entry in catalogue.classes:
         for pool, needed in needs.items():
             found = len(getattr(entry, pool))
@@ -51,7 +52,8 @@ def check_supply(catalogue: Catalogue, episode: EpisodeConfig) -> None:
                 f"{needed} to {np.iinfo(INDEX_DTYPE).max} images in "
                 f"{catalogue.folder / f'{pool}_{catalogue.split}' / entry.name}",
                 found,
-                f"add images or lower {flags[pool]}",
+                f"add images or lower {settings[pool]}",
+                settings[pool],
             )
 
 

@@ -4,7 +4,13 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from lst_tf2.adaptation.inner_loop import accuracy, classify, descent_path, support_loss
+from lst_tf2.adaptation.inner_loop import (
+    accuracy,
+    classify,
+    descent_path,
+    shot_of,
+    support_loss,
+)
 from lst_tf2.adaptation.self_training import Pool, SupportSet, plan_windows, self_train
 from lst_tf2.config import EpisodeConfig, SelfTrainingConfig
 from lst_tf2.errors import check
@@ -56,9 +62,10 @@ def plan_test_windows(
     unlabeled = windows[episode.way + mixed]
     check(
         bool(unlabeled),
-        f"nums_in_folders of at most nb_ul_samples={episode.unlabeled_per_class}",
+        f"unlabeled_per_stage of at most unlabeled_per_class={episode.unlabeled_per_class}",
         size,
-        "lower --nums_in_folders or raise --nb_ul_samples",
+        "lower the former or raise the latter",
+        *("unlabeled_per_stage", "unlabeled_per_class"),
     )
     return [
         Window(*pair)
@@ -128,7 +135,7 @@ def run_features(
     initial = learner.classifier.read()
     baseline = descent_path(
         initial,
-        support_loss(support.examples, config.shot),
+        support_loss(support.examples, shot_of(support.labels, initial)),
         lr=config.inner_lr,
         steps=config.inner_steps,
     )

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from lst_tf2.adaptation.inner_loop import WEIGH
+from lst_tf2.adaptation.inner_loop import WEIGH, shot_of
 from lst_tf2.adaptation.meta_objective import QueryResults, adapt, judge, pseudo_label
 from lst_tf2.adaptation.pseudo_labels import class_prototypes
 from lst_tf2.config import AdaptationConfig, OptimizerConfig
@@ -51,8 +51,9 @@ def query(
     """
     scores = learner.soft_weighting(context.prototypes, context.unlabeled.maps)
     soft_weights = WEIGH[config.weighting](scores)
+    initial = learner.classifier.read()
     adapted = adapt(
-        learner.classifier.read(),
+        initial,
         Examples(context.support.embeddings, episode.support_labels),
         Examples(context.unlabeled.embeddings, context.pseudo_labels),
         soft_weights,
@@ -60,7 +61,7 @@ def query(
     )
     query_embeddings = learner.embed(episode.query_images).embeddings
     examples = Examples(query_embeddings, episode.query_labels)
-    return judge(adapted, examples, config.shot), soft_weights
+    return judge(adapted, examples, shot_of(episode.support_labels, initial)), soft_weights
 
 
 def summarize(results: QueryResults, context: Context, episode: Episode) -> dict[str, tf.Tensor]:

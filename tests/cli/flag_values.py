@@ -4,16 +4,13 @@ from absl import flags as absl_flags
 
 from lst_tf2.cli import flag_tables, flags
 
-TRAIN = flag_tables.COMMON_FLAGS + flag_tables.TRAIN_FLAGS
-TEST = flag_tables.COMMON_FLAGS + flag_tables.TEST_FLAGS
+TRAIN, TEST = (flag_tables.script_rows(script) for script in ("train.py", "test.py"))
 
 
 def parse(rows, *arguments):
-    """Returns the values of the flags in `rows`, and of the retired ones."""
+    """Returns the values of the flags in `rows`."""
     values = absl_flags.FlagValues()
-    retired = [(name, default, "") for name, default, _ in flag_tables.RETIRED_FLAGS]
-    for name, default, text in rows + retired:
-        flag_tables.DEFINERS[type(default)](name, default, text, flag_values=values)
+    flag_tables.define_rows(rows, values)
     values(["script", *arguments])
     return values
 

@@ -102,11 +102,11 @@ def test_workers_come_from_flags_or_from_the_environment(monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--distribution=many"], "--distribution to be one of none, mirrored, multi_worker"),
+        (["--distribution=many"], "kind to be one of none, mirrored, multi_worker"),
         ([MULTI], "or TF_CONFIG in the environment, received \\[\\]"),
         ([MULTI, "--workers=a:1,a:1", "--worker_index=0"], "all different"),
-        ([MULTI, "--workers=a:1,b:1"], "--worker_index of 0 to 1, .*received -1"),
-        (["--workers=a:1,b:1"], "no --workers with none"),
+        ([MULTI, "--workers=a:1,b:1"], "worker_index of 0 to 1, .*received -1"),
+        (["--workers=a:1,b:1"], "no workers with none"),
         (["--phase=pre", "--distribution=mirrored"], "a divided batch would train another"),
     ],
 )

@@ -49,8 +49,8 @@ def test_print_marks_mixed_distractors(run, folder, capsys):
     [
         ([], "one stored list of split 'test', received 2; pass one of these as --list: test_"),
         (["--split=train"], "an episode index below 10, .* received 99"),
-        (["--split=dev"], "--split to be one of train, val, test"),
-        (["--protocol=mine"], "--protocol to be one of paper, standard"),
+        (["--split=dev"], "split to be one of train, val, test"),
+        (["--protocol=mine"], "protocol to be one of paper, standard"),
         (["--list=none"], "a list at .*/none, found none; pass one of these as --list: test_"),
         (["--dataset=other"], "Expected episode lists in data/other/episode_lists, found none"),
     ],

@@ -246,7 +246,7 @@ def test_too_little_room_is_said_before_any_work(folder, monkeypatch):
 
 
 def test_unknown_cache_is_refused(folder):
-    with pytest.raises(InputError, match="--cache to be one of none, ram, packed"):
+    with pytest.raises(InputError, match="cache to be one of none, ram, packed"):
         open_images(catalogue_of(folder), SIDE, "disk")
 
 

@@ -133,9 +133,9 @@ def test_damaged_lists_are_refused(folder, damage, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"way": 5}, "at most 6 classes.*received way_num=5 and 2 distractor"),
+        ({"way": 5}, "at most 6 classes.*received way=5 and 2 distractor"),
         ({"shot": 6}, "Expected 9 to 65535 images in .*labeled_test/.*received 8"),
-        ({"unlabeled_per_class": 9}, "Expected 9 to .*unlabeled_test/.*--nb_ul_samples"),
+        ({"unlabeled_per_class": 9}, "Expected 9 to .*unlabeled_test/.*lower unlabeled_per_class"),
     ],
 )
 def test_too_little_data_is_refused(folder, change, message):

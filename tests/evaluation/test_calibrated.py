@@ -104,7 +104,7 @@ def test_every_image_is_embedded_once(folder, monkeypatch):
 
 
 def test_base_classes_and_batch_norm_are_needed(folder):
-    with pytest.raises(InputError, match=r"norm=batch_norm.*--bn_stats=batch"):
+    with pytest.raises(InputError, match=r"norm=batch_norm.*choose bn_stats=batch"):
         config_of(folder, model=ModelConfig((4, 8), 16, norm="None"))
     config = config_of(folder)
     lists = open_lists(config.test_list)

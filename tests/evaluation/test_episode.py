@@ -36,7 +36,7 @@ def test_distractors_are_apart_in_the_paper_and_mixed_in_the_standard():
 
 def test_window_larger_than_the_images_is_refused():
     with pytest.raises(
-        InputError, match="nums_in_folders of at most nb_ul_samples=20, received 30"
+        InputError, match="unlabeled_per_stage of at most unlabeled_per_class=20, received 30"
     ):
         plan("paper", unlabeled=20)
 

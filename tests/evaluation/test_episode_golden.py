@@ -19,7 +19,6 @@ pytestmark = pytest.mark.large
 def settings_of(golden):
     flags = golden.flags
     config = SelfTrainingConfig(
-        shot=golden.shot,
         inner_lr=flags["base_lr"],
         num_stages=flags["recurrent_stage_nums"],
         retrain_steps=flags["re_train_epoch_num"],
@@ -57,7 +56,7 @@ def test_every_pool_matches(run):
     support, windows = features.support, features.windows
     labeler = descend(
         learner.classifier.read(),
-        support_loss(support.examples, config.shot),
+        support_loss(support.examples, golden.shot),
         lr=config.inner_lr,
         steps=10,
     )
@@ -110,7 +109,7 @@ def test_losses_within_the_stages_match(run):
         )
         # Recorded: after re-training steps 2 and up, then after the whole stage.
         recorded = [*range(1, config.retrain_steps), config.steps_per_stage - 1]
-        golden.assert_close(tf.gather(losses, recorded) / config.shot, f"stage{i}/loss", 2e-4)
+        golden.assert_close(tf.gather(losses, recorded) / golden.shot, f"stage{i}/loss", 2e-4)
 
 
 def test_accuracies_match_step_by_step(run):

@@ -79,12 +79,12 @@ def test_export_without_stored_lists_draws_as_many_distractors_as_the_original(r
         ([], "nothing at filenames_and_labels/mini_1shot_5way, found files"),
         (
             ["--output=new", "--way_num=8", "--splits=test"],
-            "at most 13 classes, .* way_num=8 and 7",
+            "at most 13 classes, .* way=8 and 7 .*--way_num",
         ),
         (["--output=new", "--num_dis=8"], "at most 7 distractor classes, received 8; lower"),
         (["--output=new", "--num_dis=0,3"], r"one --num_dis to export, received \[0, 3\]"),
         (["--output=new", "--test_nb_ul_samples=50"], "no --test_nb_ul.* use it to import"),
-        (["--output=new", "--shot_num=30"], "45 to 65535 images in .*lower --shot_num"),
+        (["--output=new", "--shot_num=30"], "45 to 65535 images in .*lower shot .--shot_num"),
         (
             ["--output=new", "--dataset=small", "--splits=test"],
             r"100 unlabeled .* received 6; .* --splits=train,val",

@@ -22,7 +22,6 @@ LEARNING_RATE = 1e-3
 
 def adaptation_of(golden):
     return AdaptationConfig(
-        shot=golden.shot,
         inner_lr=golden.flags["base_lr"],
         retrain_steps=golden.flags["re_train_epoch_num"],
         inner_steps=golden.flags["train_base_epoch_num"],

@@ -16,7 +16,7 @@ def test_flag_counts_iterations_from_1(phase):
 
 @pytest.mark.parametrize("words", ["3,2", "0,2", "2", "a,b", "1,2,3"])
 def test_other_values_are_refused(words):
-    with pytest.raises(InputError, match="profile_steps=first,last"):
+    with pytest.raises(InputError, match="profile_steps"):
         flags.train_config(parse(TRAIN, f"--profile_steps={words}"))
 
 

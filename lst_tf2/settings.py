@@ -1,0 +1,203 @@
+"""Settings: fields of frozen dataclasses that carry all there is to say about them.
+
+A field made by `setting` knows its default, its bounds, what it means and what command lines
+call it; one made by `part` holds a dataclass of further settings. Checks, flags, `--help` and
+the reference of the flags are made from these.
+"""
+
+import contextlib
+import dataclasses
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+from lst_tf2.errors import InputError, check
+
+NOTHING: Mapping[str, Any] = {}
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """Says what a field means, what it may be and which flag sets it ("": none)."""
+
+    about: str
+    flag: str
+    group: str
+    at_least: float | None
+    above: float | None
+    choices: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """Says by which flags the settings of a part go, and what they mean there.
+
+    Flag and meaning by the name of the field; where a meaning is "", the field's own stands.
+    """
+
+    flags: Mapping[str, tuple[str, str]]
+    group: str
+
+
+@dataclasses.dataclass(frozen=True)
+class FlagRow:
+    """Holds one flag of a command: its default, its help, and the heading that it stands under."""
+
+    flag: str
+    default: Any
+    about: str
+    group: str
+
+
+def setting(  # noqa: PLR0913 - each says one thing about a field
+    default: Any,
+    about: str = "",
+    *,
+    flag: str = "",
+    group: str = "",
+    at_least: float | None = None,
+    above: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """Returns a field of a `Settings` class.
+
+    Args:
+        default: Its type is that of the flag; a tuple is a comma-separated list.
+        about: What it means, for `--help`.
+        flag: What command lines call it; "" where they can not set it.
+        group: Heading in `--help`; by default that of the class.
+        at_least: Bound of a number, which has to be finite.
+        above: The same, excluded.
+        choices: What a text may be.
+    """
+    about = Setting(about, flag, group, at_least, above, choices)
+    return dataclasses.field(default=default, metadata={"setting": about})
+
+
+def part(default: Any, *, group: str = "", **flags: str | tuple[str, str]) -> Any:
+    """Returns a field that holds further settings, by default `default`.
+
+    Args:
+        default: A `Settings` object; the defaults of the flags are its values.
+        group: Heading of all its flags in `--help`, in place of their own.
+        **flags: Flag, or flag and meaning, of each setting that has not its own here, by the
+            name of the field.
+    """
+    told = {name: (flag, "") if isinstance(flag, str) else flag for name, flag in flags.items()}
+    return dataclasses.field(default=default, metadata={"part": Part(told, group)})
+
+
+class Settings:
+    """Checks the bounds of its fields, then what `check` asks for.
+
+    Raises:
+        InputError: If a value is out of bounds, with the names of the fields concerned.
+    """
+
+    group: ClassVar[str] = ""
+
+    def __init_subclass__(cls, group: str = "", **kwargs: Any):
+        super().__init_subclass__(**kwargs)
+        cls.group = group
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            if "setting" in field.metadata:
+                check_bounds(field.name, getattr(self, field.name), field.metadata["setting"])
+        self.check()
+
+    def check(self) -> None:
+        """Raises `InputError` where values that are each in bounds do not go together."""
+
+
+def check_bounds(name: str, value: Any, bounds: Setting) -> None:
+    """Raises `InputError` unless `value` may be that of the field `name`."""
+    if bounds.choices:
+        expected = f"{name} to be one of {', '.join(bounds.choices)}"
+        check(value in bounds.choices, expected, repr(value), "choose one", name)
+    if bounds.at_least is not None:
+        is_valid = math.isfinite(value) and value >= bounds.at_least
+        check(is_valid, f"{name} of at least {bounds.at_least}", value, "raise it", name)
+    if bounds.above is not None:
+        is_valid = math.isfinite(value) and value > bounds.above
+        check(is_valid, f"a finite {name} above {bounds.above}", value, "raise it", name)
+
+
+def walk_flags(
+    cls: type,
+    default: Any = None,
+    flags: Mapping[str, tuple[str, str]] = NOTHING,
+    group: str = "",
+) -> Iterator[tuple[str, FlagRow]]:
+    """Yields each setting of `cls` that has a flag: the name of its field, and the flag.
+
+    Args:
+        cls: A `Settings` class.
+        default: Object of it whose values are the defaults; by default those of the fields.
+        flags: Those of a `Part`, in place of those that the fields name.
+        group: Heading in place of their own.
+    """
+    for field in dataclasses.fields(cls):
+        value = field.default if default is None else getattr(default, field.name)
+        inner, about = (field.metadata.get(kind) for kind in ("part", "setting"))
+        if inner:
+            yield from walk_flags(type(value), value, inner.flags, inner.group or group)
+        elif about:
+            flag, meaning = flags.get(field.name, (about.flag, ""))
+            heading = group or about.group or cls.group
+            if flag:
+                yield field.name, FlagRow(flag, value, meaning or about.about, heading)
+
+
+def build(
+    cls: type,
+    values: Mapping[str, Any],
+    given: Mapping[str, Any] = NOTHING,
+    *,
+    default: Any = None,
+    flags: Mapping[str, tuple[str, str]] = NOTHING,
+) -> Any:
+    """Returns a `cls` of the values that a command line gives.
+
+    Args:
+        cls: A `Settings` class.
+        values: Value by flag; where there is none the default stays.
+        given: What does not come from a flag as it is, by the name of the field; a mapping
+            for a part.
+        default: As in `walk_flags`.
+        flags: As in `walk_flags`.
+
+    Raises:
+        InputError: If a value is out of bounds; it knows the flags concerned.
+    """
+    arguments, own_flags = {}, {}
+    for field in dataclasses.fields(cls):
+        name = field.name
+        value = field.default if default is None else getattr(default, name)
+        about = field.metadata.get("setting")
+        if about:
+            own_flags[name], _ = flags.get(name, (about.flag, ""))
+            value = values.get(own_flags[name], value)
+        inner, told = field.metadata.get("part"), given.get(name, NOTHING)
+        if inner and isinstance(told, Mapping):
+            value = build(type(value), values, told, default=value, flags=inner.flags)
+        elif name in given:
+            value = told
+        arguments[name] = value
+    with name_flags(own_flags):
+        return cls(**arguments)
+
+
+@contextlib.contextmanager
+def name_flags(flags: Mapping[str, str]) -> Iterator[None]:
+    """Adds to an `InputError` of the body which flags set what it is about.
+
+    Args:
+        flags: By the name of the field; several are separated by spaces.
+    """
+    try:
+        yield
+    except InputError as error:
+        named = " ".join(flags[name] for name in error.settings if name in flags)
+        error.flags = error.flags or tuple(dict.fromkeys(named.split()))
+        raise
