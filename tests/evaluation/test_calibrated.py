@@ -51,6 +51,7 @@ def config_of(folder, protocol="paper", **changes):
     return MetaTestConfig("run", "pre", "1", lists, bn_stats="calibrated", **settings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", ["paper", "standard"])
 def test_episodes_together_equal_episodes_one_by_one(folder, protocol):
     config = config_of(folder, protocol)

@@ -85,6 +85,7 @@ def test_scale_divides_out():
     assert max(relative_errors(*gradients)) < 0.02
 
 
+@pytest.mark.slow
 def test_recomputation_gives_the_same_gradients():
     batch = random_meta_batch()
     kept, anew = (
@@ -94,6 +95,7 @@ def test_recomputation_gives_the_same_gradients():
         np.testing.assert_allclose(left, right, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_compiled_step_gives_the_same_numbers():
     batch = random_meta_batch()
     plain, compiled = (build_trainer(jit_compile=flag).train_step(batch) for flag in (False, True))
