@@ -117,8 +117,8 @@ def read_into_memory(catalogue: Catalogue, image_size: int) -> ImageArray:
     except MemoryError:
         raise InputError(
             f"Expected {math.prod(shape) / 1e9:.3g} GB of free memory for split "
-            f"{catalogue.split!r}, received less; pass --cache=packed."
-        ) from None
+            f"{catalogue.split!r}, received less; choose the cache `packed`."
+        ).about("cache") from None
     row = 0
     for chunk in _decode(catalogue, image_size, "reading"):
         images[row : row + len(chunk)] = chunk
@@ -193,8 +193,8 @@ def pack(catalogue: Catalogue, folder: pathlib.Path, record: dict) -> None:
             return  # Another process has packed the same images meanwhile.
         raise InputError(
             f"Expected to pack the images of split {catalogue.split!r} into {folder}, received: "
-            f"{error}; pass --cache=ram or --cache=none, or make that folder writable."
-        ) from None
+            f"{error}; choose the cache `ram` or `none`, or make that folder writable."
+        ).about("cache") from None
 
 
 def _check_space(folder: pathlib.Path, shape: Sequence[int]) -> None:
@@ -203,7 +203,8 @@ def _check_space(folder: pathlib.Path, shape: Sequence[int]) -> None:
         math.prod(shape) < free,
         f"{math.prod(shape) / 1e9:.3g} GB of free disk in {folder.parent}",
         f"{free / 1e9:.3g} GB",
-        "make room or pass --cache=none",
+        "make room or choose the cache `none`",
+        "cache",
     )
 
 

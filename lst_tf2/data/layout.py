@@ -159,7 +159,7 @@ def check_image(path: str | os.PathLike, image_size: int) -> None:
     if size != (image_size, image_size):
         raise InputError(
             f"Expected {expected}, received {size[0]}x{size[1]}; "
-            "resize it or pass the size of your images as --img_size."
-        )
+            "resize it or set image_size to that of your images."
+        ).about("image_size")
     if mode not in ("RGB", "P"):
         raise InputError(f"Expected {expected}, received mode {mode!r}; convert it to RGB.")

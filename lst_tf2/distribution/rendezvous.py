@@ -26,8 +26,8 @@ def split_address(address: str) -> tuple[str, int]:
     host, _, port = address.rpartition(":")
     if not (host and port.isdecimal() and 0 < int(port) < 2**16):
         raise InputError(
-            f"Expected --workers as host:port,host:port, received {address!r}; mend --workers."
-        )
+            f"Expected workers as host:port,host:port, received {address!r}; mend that one."
+        ).about("workers")
     return host, int(port)
 
 
@@ -44,8 +44,8 @@ def meet(workers: Sequence[str], index: int, wait_seconds: float) -> None:
     elif not _report(workers, index, deadline):
         raise InputError(
             f"Expected the first worker to answer at {workers[0]} within {wait_seconds:g} s, got "
-            "no answer; start it, and mind firewalls and the order of --workers."
-        )
+            "no answer; start it, and mind firewalls and the order of the workers."
+        ).about("workers")
 
 
 def _gather(workers: Sequence[str], deadline: float, wait_seconds: float) -> None:
@@ -59,9 +59,9 @@ def _gather(workers: Sequence[str], deadline: float, wait_seconds: float) -> Non
                 missing = [workers[i] for i in range(1, len(workers)) if i not in present]
                 raise InputError(
                     f"Expected all {len(workers)} workers within {wait_seconds:g} s, missed "
-                    f"{', '.join(missing)}; start them with the same --workers and their own "
-                    "--worker_index."
-                )
+                    f"{', '.join(missing)}; start them with the same workers, each with its "
+                    "own worker_index."
+                ).about("workers", "worker_index")
             connection = stack.enter_context(server.accept()[0])
             greeting = _read_line(connection)
             if greeting in awaited:  # The newest counts: a worker may have been started again.
@@ -77,9 +77,9 @@ def _listen(address: str) -> socket.socket:
         return socket.create_server((host, port))
     except OSError as error:
         raise InputError(
-            f"Expected to listen at {address}, the first of --workers, received: {error}; name a "
-            "free port of this machine, or mend --worker_index."
-        ) from None
+            f"Expected to listen at {address}, the first of the workers, received: {error}; name "
+            "a free port of this machine, or mend worker_index."
+        ).about("workers", "worker_index") from None
 
 
 def _report(workers: Sequence[str], index: int, deadline: float) -> bool:

@@ -53,7 +53,8 @@ class Distribution:
             size % self.num_replicas == 0,
             f"meta_batch_size to be a multiple of the {self.num_replicas} replicas",
             size,
-            "mend --meta_batch_size, or run on fewer devices",
+            "change it, or run on fewer devices",
+            "meta_batch_size",
         )
         share = size // self.num_workers
         return range(self.worker_index * share, (self.worker_index + 1) * share)
@@ -152,7 +153,8 @@ class Distribution:
             set(steps) == {step},
             f"all workers to find the checkpoint of the same step (the chief: {steps[0]})",
             steps,
-            "let --logdir_base be a folder that all machines share",
+            "let the run's folder lie where all machines see it",
+            "logdir_base",
         )
 
 

@@ -94,7 +94,7 @@ def saved_steps(folder: pathlib.Path) -> list[int]:
 
 
 def find_checkpoint(folder: pathlib.Path, test_iter: str) -> pathlib.Path:
-    """Returns the checkpoint that `--test_iter` names.
+    """Returns the checkpoint that `test_iter` names.
 
     Args:
         folder: The run folder.
@@ -107,16 +107,17 @@ def find_checkpoint(folder: pathlib.Path, test_iter: str) -> pathlib.Path:
     steps = saved_steps(folder)
     if not (test_iter.isdecimal() or test_iter in ("best", "last")):
         raise InputError(
-            f"Expected --test_iter to be a number, `best` or `last`, received {test_iter!r}."
-        )
+            "Expected test_iter to be a number, `best` or `last`, received "
+            f"{test_iter!r}; choose one."
+        ).about("test_iter")
     step = steps[-1] if test_iter == "last" and steps else test_iter
     path = folder / ("best.npz" if test_iter == "best" else f"step_{step}.npz")
     if not path.exists():
         raise MissingInputError(
-            f"Expected a checkpoint {path} for --test_iter={test_iter}, found none (saved steps: "
+            f"Expected a checkpoint {path} for test_iter={test_iter}, found none (saved steps: "
             f"{', '.join(map(str, steps)) or 'none'}); pass one of these, or train on with "
             "`python train.py`."
-        )
+        ).about("test_iter")
     return path
 
 

@@ -61,9 +61,9 @@ def claim(folder: str, config: Any, *, overwrite: bool) -> pathlib.Path:
             raise InputError(
                 f"Expected the settings of the run that {path} holds, received others:\n  "
                 + "\n  ".join(differences)
-                + "\nPass --overwrite to start anew (that run is kept beside it under another "
-                "name), or name another folder (--exp_name; --pretrain_w_path for --phase=pre)."
-            )
+                + "\nStart anew with `overwrite` (that run is kept beside it under another name), "
+                "or name another folder."
+            ).about("overwrite", "exp_name", "pretrain_folder")
         if differences:
             _set_aside(path)
     write_json(path / "config.json", {"settings": settings})
@@ -102,13 +102,12 @@ def is_trained_here(path: pathlib.Path) -> bool:
 
 
 def check_model(path: pathlib.Path, model: ModelConfig) -> None:
-    """Raises `InputError` unless the run in `path` has the model that the flags describe."""
+    """Raises `InputError` unless the run in `path` has the model that the settings describe."""
     if not (path / "config.json").exists():
         raise MissingInputError(
             f"Expected a run in {path}, found no config.json; train one first "
-            "(`python train.py --phase=pre`, then `python train.py`), or mend --exp_name, "
-            "--dataset, --pretrain_w_path or --finetune_w_path."
-        )
+            "(a backbone is pre-trained first, then a run meta-trained), or name another folder."
+        ).about("exp_name", "dataset", "pretrain_folder", "finetune_path")
     stored = _read_settings(path).get("model")
     check(
         isinstance(stored, dict), f"a model in {path / 'config.json'}", stored, "restore the file"
@@ -117,5 +116,5 @@ def check_model(path: pathlib.Path, model: ModelConfig) -> None:
     if differences := list_differences(stored, wanted):
         raise InputError(
             f"Expected the model of the run in {path}, received another: {'; '.join(differences)}; "
-            "pass the same --filters, --img_size, --activation and --norm."
-        )
+            "repeat its settings."
+        ).about("filters", "image_size", "activation", "norm")

@@ -21,9 +21,8 @@ def check_finite(step: int, scalars: dict[str, float]) -> None:
         if not math.isfinite(value):
             raise InputError(
                 f"Expected a finite {name}, received {value} at step {step}; nothing of this step "
-                "was saved. Lower the learning rates (--meta_lr, --swn_lr, --base_lr or --pre_lr) "
-                "or go on from an earlier checkpoint."
-            )
+                "was saved. Lower the learning rates or go on from an earlier checkpoint."
+            ).about("inner_lr", "initial_lr")
 
 
 def run_steps(

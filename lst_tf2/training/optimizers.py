@@ -105,9 +105,8 @@ def _find_class(name: str, *, is_legacy: bool) -> type:
         known = sorted(value.__name__ for value in own.values())
         raise InputError(
             f"Expected an optimizer of Keras ({', '.join(known)}) or a registered one such as "
-            f"'{ADDONS_PREFIX}RectifiedAdam', received {name!r}; mend --meta_optimizer or "
-            "--swn_optimizer."
-        )
+            f"'{ADDONS_PREFIX}RectifiedAdam', received {name!r}; mend its name."
+        ).about("name")
     return found
 
 

@@ -191,7 +191,7 @@ def test_other_settings_need_overwrite(home):
         ("train.py", [*META, "--nb_ul_samples=99"], ["99 to 65535 images", "received 18"]),
         ("train.py", [*META, "--exp_name=../x"], ["--exp_name", "without slashes"]),
         ("train.py", [*META, "--pretrain_iterations=7"], ["step_7.npz", "saved steps there: 2"]),
-        ("train.py", [*META, "--filters=4,9"], ["filters", "pass the same --filters"]),
+        ("train.py", [*META, "--filters=4,9"], ["filters", "repeat its settings", "--filters"]),
         ("train.py", [*META, "--filters=4,x"], ["whole numbers", "filters"]),
         (
             "train.py",

@@ -225,7 +225,7 @@ def test_file_cut_while_in_use_is_noticed(folder, monkeypatch):
 
 def test_folder_that_can_not_be_written_names_the_other_caches(folder):
     (folder / cache.CACHE_FOLDER).write_text("in the way")
-    with pytest.raises(InputError, match="pass --cache=ram or --cache=none, or make that folder"):
+    with pytest.raises(InputError, match="the cache `ram` or `none`, or make that folder"):
         open_images(catalogue_of(folder), SIDE, "packed")
     open_images(catalogue_of(folder), SIDE, "ram")
 
@@ -233,7 +233,7 @@ def test_folder_that_can_not_be_written_names_the_other_caches(folder):
 def test_too_little_room_is_said_before_any_work(folder, monkeypatch):
     usage = types.SimpleNamespace(free=46079)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
-    with pytest.raises(InputError, match=r"4.61e-05 GB of free disk.*make room or pass"):
+    with pytest.raises(InputError, match=r"4.61e-05 GB of free disk.*make room or choose"):
         open_images(catalogue_of(folder), SIDE, "packed")
     assert packed_folders(folder) == []
 
@@ -241,7 +241,7 @@ def test_too_little_room_is_said_before_any_work(folder, monkeypatch):
         raise MemoryError
 
     monkeypatch.setattr(cache.np, "empty", refuse)
-    with pytest.raises(InputError, match=r"GB of free memory for split 'test'.*--cache=packed"):
+    with pytest.raises(InputError, match=r"GB of free memory for split 'test'.*cache `packed`"):
         open_images(catalogue_of(folder), SIDE, "ram")
 
 

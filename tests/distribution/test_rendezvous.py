@@ -71,5 +71,5 @@ def test_address_of_another_machine_is_refused():
 
 @pytest.mark.parametrize("address", ["host", "host:", ":80", "host:port", "host:70000"])
 def test_malformed_address_is_refused(address):
-    with pytest.raises(InputError, match="Expected --workers as host:port"):
+    with pytest.raises(InputError, match="Expected workers as host:port"):
         split_address(address)

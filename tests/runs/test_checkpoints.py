@@ -95,7 +95,7 @@ def test_checkpoints_are_found_by_name(trainer, tmp_path):
     assert checkpoints.saved_steps(tmp_path) == [5, 20, 100]
     assert checkpoints.find_checkpoint(tmp_path, "last") == tmp_path / "step_100.npz"
     assert checkpoints.find_checkpoint(tmp_path, "20") == tmp_path / "step_20.npz"
-    with pytest.raises(MissingInputError, match=r"--test_iter=7.*saved steps: 5, 20, 100"):
+    with pytest.raises(MissingInputError, match=r"test_iter=7.*saved steps: 5, 20, 100"):
         checkpoints.find_checkpoint(tmp_path, "7")
     with pytest.raises(MissingInputError, match=r"best\.npz"):
         checkpoints.find_checkpoint(tmp_path, "best")

@@ -47,7 +47,7 @@ def test_foreign_folder_is_left_alone(config, tmp_path):
 def test_model_must_be_that_of_the_run(config):
     path = claim(config.run_folder, config, overwrite=False)
     check_model(path, ModelConfig())
-    with pytest.raises(InputError, match=r"image_size: 84 there, 32 now; pass the same --filters"):
+    with pytest.raises(InputError, match=r"image_size: 84 there, 32 now; repeat its settings"):
         check_model(path, ModelConfig(image_size=32))
     with pytest.raises(MissingInputError, match="train one first"):
         check_model(path.parent / "other", ModelConfig())
