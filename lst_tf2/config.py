@@ -132,21 +132,12 @@ class ListConfig(Settings, group=EPISODE):
         check_seed(self.seed)
 
 
-@dataclasses.dataclass(frozen=True)
-class AdaptationConfig(Settings, group=METHOD):
-    """Describes the inner loop of meta-training, counts in gradient steps."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class InnerLoopConfig(Settings, group=METHOD):
+    """Describes what the inner loops of meta-training and of meta-test share."""
 
     inner_lr: float = setting(
         0.01, "Step size of the gradient descent inside an episode.", flag="base_lr", above=0
-    )
-    retrain_steps: int = setting(
-        5,
-        "Steps on support and pseudo-labeled images; 0: none.",
-        flag="re_train_epoch_num",
-        at_least=0,
-    )
-    inner_steps: int = setting(
-        20, "Steps in all, the rest on the support set alone.", flag="train_base_epoch_num"
     )
     # Fixed in the original program, not among its flags.
     pseudo_label_steps: int = setting(10, at_least=0)
@@ -157,18 +148,30 @@ class AdaptationConfig(Settings, group=METHOD):
         choices=WEIGHTINGS,
     )
 
+
+@dataclasses.dataclass(frozen=True)
+class AdaptationConfig(InnerLoopConfig, group=METHOD):
+    """Describes the inner loop of meta-training, counts in gradient steps."""
+
+    retrain_steps: int = setting(
+        5,
+        "Steps on support and pseudo-labeled images; 0: none.",
+        flag="re_train_epoch_num",
+        at_least=0,
+    )
+    inner_steps: int = setting(
+        20, "Steps in all, the rest on the support set alone.", flag="train_base_epoch_num"
+    )
+
     def check(self) -> None:
         """Raises `InputError` where there are fewer steps in all than of re-training."""
         check_enough_steps("inner_steps", self.inner_steps, self.retrain_steps)
 
 
 @dataclasses.dataclass(frozen=True)
-class SelfTrainingConfig(Settings, group=METHOD):
+class SelfTrainingConfig(InnerLoopConfig, group=METHOD):
     """Describes recurrent self-training at meta-test, counts in gradient steps."""
 
-    inner_lr: float = setting(
-        0.01, "Step size of the gradient descent inside an episode.", flag="base_lr", above=0
-    )
     num_stages: int = setting(
         4, "Stages of self-training.", flag="recurrent_stage_nums", at_least=1
     )
@@ -195,19 +198,12 @@ class SelfTrainingConfig(Settings, group=METHOD):
         flag="nums_in_folders",
         at_least=1,
     )
-    pseudo_label_steps: int = setting(10, at_least=0)
     selection: str = setting(
         "hard",
         "Images that a stage keeps of these: `hard`, the most confident ones of each class, or "
         "`none`, all.",
         flag="selection",
         choices=SELECTIONS,
-    )
-    weighting: str = setting(
-        "soft",
-        "Weights of pseudo-labeled images: `soft` of the soft weighting network, or `none`.",
-        flag="weighting",
-        choices=WEIGHTINGS,
     )
 
     def check(self) -> None:
@@ -349,15 +345,37 @@ class DistributionConfig(Settings, group=RUNNING):
         return self.worker_index == 0
 
 
-CACHE_HELP = (
-    "Decoded images: `packed`, kept in a file below the data set, written at the first use; "
-    "`ram`, in memory, decoded anew by each command; `none`, decoded at each use."
-)
-JIT_HELP = "Compile the step with XLA; for GPUs, slower on CPUs."
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ImageRunConfig(Settings):
+    """Describes what every run on images has: a backbone, and where decoded images are kept."""
+
+    model: ModelConfig = part(ModelConfig())
+    cache: str = setting(
+        "packed",
+        "Decoded images: `packed`, kept in a file below the data set, written at the first use; "
+        "`ram`, in memory, decoded anew by each command; `none`, decoded at each use.",
+        flag="cache",
+        group=DATA,
+        choices=CACHES,
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EpisodeRunConfig(ImageRunConfig):
+    """Adds what a run on episodes has; `finetune_path` is that of a learner to start from."""
+
+    finetune_path: str = ""
+    jit_compile: bool = setting(
+        False,
+        "Compile the step with XLA; for GPUs, slower on CPUs.",
+        flag="jit_compile",
+        group=RUNNING,
+    )
+    distribution: DistributionConfig = part(DistributionConfig())
 
 
 @dataclasses.dataclass(frozen=True)
-class PretrainConfig(Settings, group=PRETRAINING):
+class PretrainConfig(ImageRunConfig, group=PRETRAINING):
     """Describes pre-training on the base classes (arXiv:1812.02391)."""
 
     data_folder: str
@@ -370,7 +388,6 @@ class PretrainConfig(Settings, group=PRETRAINING):
         summary_every_steps="pre_sum_step",
         save_every_steps="pre_save_step",
     )
-    model: ModelConfig = part(ModelConfig())
     optimizer: OptimizerConfig = part(
         OptimizerConfig(halve_every_steps=5000),
         group=PRETRAINING,
@@ -392,7 +409,6 @@ class PretrainConfig(Settings, group=PRETRAINING):
         0.9, "Share of a block's outputs that dropout keeps.", flag="pretrain_dropout_keep", above=0
     )
     seed: int = setting(0, flag="seed", group=RUNNING)
-    cache: str = setting("packed", CACHE_HELP, flag="cache", group=DATA, choices=CACHES)
 
     def check(self) -> None:
         """Raises `InputError` for a seed or a probability that is none."""
@@ -407,7 +423,7 @@ class PretrainConfig(Settings, group=PRETRAINING):
 
 
 @dataclasses.dataclass(frozen=True)
-class MetaTrainConfig(Settings, group=OPTIMIZATION):
+class MetaTrainConfig(EpisodeRunConfig, group=OPTIMIZATION):
     """Describes meta-training (arXiv:1906.00562).
 
     It starts from the pre-trained backbone at `pretrained_path`; where `finetune_path` is
@@ -429,7 +445,6 @@ class MetaTrainConfig(Settings, group=OPTIMIZATION):
         save_every_steps="meta_save_step",
         validate_every_steps="meta_val_print_step",
     )
-    model: ModelConfig = part(ModelConfig())
     adaptation: AdaptationConfig = part(AdaptationConfig())
     optimizer: OptimizerConfig = part(
         OptimizerConfig(),
@@ -460,10 +475,6 @@ class MetaTrainConfig(Settings, group=OPTIMIZATION):
         10, "Episodes of one validation.", flag="val_episode_num", group=EPISODE, at_least=1
     )
     seed: int = setting(0, flag="seed", group=RUNNING)
-    finetune_path: str = ""
-    jit_compile: bool = setting(False, JIT_HELP, flag="jit_compile", group=RUNNING)
-    cache: str = setting("packed", CACHE_HELP, flag="cache", group=DATA, choices=CACHES)
-    distribution: DistributionConfig = part(DistributionConfig())
 
     def check(self) -> None:
         """Raises `InputError` for a step that can not be divided over devices."""
@@ -478,7 +489,7 @@ class MetaTrainConfig(Settings, group=OPTIMIZATION):
 
 
 @dataclasses.dataclass(frozen=True)
-class MetaTestConfig(Settings, group=METHOD):
+class MetaTestConfig(EpisodeRunConfig, group=METHOD):
     """Describes a meta-test of one checkpoint of a run.
 
     With `test_iter` "0" of the learner at `finetune_path`, where that is set, else of the
@@ -500,10 +511,8 @@ class MetaTestConfig(Settings, group=METHOD):
         ListConfig("", "test", EpisodeConfig(unlabeled_per_class=100), 600),
         num_episodes=("test_episode_num", "Episodes of the test."),
     )
-    model: ModelConfig = part(ModelConfig())
     self_training: SelfTrainingConfig = part(SelfTrainingConfig())
     protocol: str = setting("paper", choices=PROTOCOLS)
-    finetune_path: str = ""
     initial_classifier: str = setting(
         "meta",
         "Where each stage starts: `meta`, the meta-learned classifier, or `plain`, one drawn "
@@ -512,9 +521,6 @@ class MetaTestConfig(Settings, group=METHOD):
         choices=INITIAL_CLASSIFIERS,
     )
     bn_stats: str = setting("batch", choices=BN_STATS)
-    jit_compile: bool = setting(False, JIT_HELP, flag="jit_compile", group=RUNNING)
-    cache: str = setting("packed", CACHE_HELP, flag="cache", group=DATA, choices=CACHES)
-    distribution: DistributionConfig = part(DistributionConfig())
 
     def check(self) -> None:
         """Raises `InputError` for statistics or windows that there can not be."""

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-from lst_tf2.errors import InputError, check
+from lst_tf2.errors import InputError, check, check_at_least, check_choice
 
 NOTHING: Mapping[str, Any] = {}
 
@@ -70,8 +70,8 @@ def setting(  # noqa: PLR0913 - each says one thing about a field
         above: The same, excluded.
         choices: What a text may be.
     """
-    about = Setting(about, flag, group, at_least, above, choices)
-    return dataclasses.field(default=default, metadata={"setting": about})
+    told = Setting(about, flag, group, at_least, above, choices)
+    return dataclasses.field(default=default, metadata={"setting": told})
 
 
 def part(default: Any, *, group: str = "", **flags: str | tuple[str, str]) -> Any:
@@ -113,11 +113,9 @@ class Settings:
 def check_bounds(name: str, value: Any, bounds: Setting) -> None:
     """Raises `InputError` unless `value` may be that of the field `name`."""
     if bounds.choices:
-        expected = f"{name} to be one of {', '.join(bounds.choices)}"
-        check(value in bounds.choices, expected, repr(value), "choose one", name)
+        check_choice(name, value, bounds.choices)
     if bounds.at_least is not None:
-        is_valid = math.isfinite(value) and value >= bounds.at_least
-        check(is_valid, f"{name} of at least {bounds.at_least}", value, "raise it", name)
+        check_at_least(bounds.at_least, "raise it", **{name: value})
     if bounds.above is not None:
         is_valid = math.isfinite(value) and value > bounds.above
         check(is_valid, f"a finite {name} above {bounds.above}", value, "raise it", name)

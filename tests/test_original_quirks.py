@@ -159,7 +159,7 @@ def test_absolute_data_path_is_taken_as_it_is():
 
 def test_fresh_classifier_of_iteration_0_follows_the_seed(tmp_path):
     model = ModelConfig(filters=(4, 8), image_size=8)
-    run = PretrainConfig("data/x", str(tmp_path / "x"), LoopConfig(3, 1, 1, 1), model)
+    run = PretrainConfig("data/x", str(tmp_path / "x"), LoopConfig(3, 1, 1, 1), model=model)
     # Its head has 6 classes; nothing after pre-training asks for that number.
     CheckpointStore(
         claim(run.run_folder, run, overwrite=False), PretrainModel(model, 6).named_variables()
@@ -168,7 +168,7 @@ def test_fresh_classifier_of_iteration_0_follows_the_seed(tmp_path):
 
     def kernel(seed):
         lists = ListConfig("data/x", "test", episode, 5, seed)
-        config = MetaTestConfig("none", str(tmp_path / "x" / "step_3.npz"), "0", lists, model)
+        config = MetaTestConfig("none", str(tmp_path / "x" / "step_3.npz"), "0", lists, model=model)
         learner, step = restore_learner(config)
         assert step == 0
         return learner.classifier.kernel.numpy()

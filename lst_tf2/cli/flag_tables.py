@@ -19,6 +19,7 @@ from lst_tf2.config import (
     RUNNING,
     MetaTestConfig,
     MetaTrainConfig,
+    ModelConfig,
     PretrainConfig,
 )
 from lst_tf2.errors import check
@@ -179,11 +180,6 @@ class ConvertFlags(Settings, group=DATA):
     verify: bool = setting(
         False, "Read back what was written and compare bit for bit.", flag="verify"
     )
-    image_size: int = setting(84, "Side of the images in pixels.", flag="img_size")
-    activation: str = setting(
-        "leaky_relu", "Activation: leaky_relu, relu or None.", flag="activation"
-    )
-    norm: str = setting("batch_norm", "Normalization: batch_norm, layer_norm or None.", flag="norm")
 
 
 # Flags of the original whose job is gone, with what to use instead.
@@ -213,7 +209,9 @@ def rows_of(*classes: type) -> list[FlagRow]:
 TRAIN_SETTINGS = (TrainFlags, MetaTrainConfig, PretrainConfig)
 TEST_SETTINGS = (TestFlags, MetaTestConfig)
 TRAIN_ROWS, TEST_ROWS = rows_of(*TRAIN_SETTINGS), rows_of(*TEST_SETTINGS)
-CONVERT_ROWS = rows_of(ConvertFlags)
+# The files tell the rest of the model.
+UNTOLD = ("img_size", "activation", "norm")
+CONVERT_ROWS = rows_of(ConvertFlags) + [row for row in rows_of(ModelConfig) if row.flag in UNTOLD]
 RETIRED_ROWS = [
     FlagRow(name, default, f"No effect: {why}.", RETIRED) for name, default, why in RETIRED_FLAGS
 ]

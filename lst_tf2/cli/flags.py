@@ -51,11 +51,8 @@ def train_config(values: flags.FlagValues) -> config.PretrainConfig | config.Met
     warn_of_retired_flags(values)
     read = _read(TRAIN_ROWS, values)
     run = build(TrainFlags, read)
-    return (
-        _pretrain_config(values, run, read)
-        if run.phase == "pre"
-        else (_meta_train_config(values, run, read))
-    )
+    make = _pretrain_config if run.phase == "pre" else _meta_train_config
+    return make(values, run, read)
 
 
 def _pretrain_config(
