@@ -17,24 +17,24 @@ TWO_PROCESSES := -n 2 --dist loadgroup --no-loadscope-reorder
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
-	$(BIN)/python -m lst_tf2.cli.glyphs --out=data/glyphs
-	$(BIN)/python train.py --flagfile=configs/demo_pretrain.flags $(DEMO_FLAGS)
-	$(BIN)/python train.py --flagfile=configs/demo_train.flags $(DEMO_FLAGS) --exp_name=$(RUN)
-	$(BIN)/python test.py --flagfile=configs/demo_test.flags $(DEMO_FLAGS) --exp_name=$(RUN)
-	$(BIN)/python test.py --flagfile=configs/demo_test_distractors.flags $(DEMO_FLAGS) --exp_name=$(RUN)
-	$(BIN)/python -m lst_tf2.cli.report checkpoints/$(RUN)
+	$(BIN)/lst glyphs
+	$(BIN)/lst pretrain --flagfile=configs/demo_pretrain.flags $(DEMO_FLAGS)
+	$(BIN)/lst train --flagfile=configs/demo_train.flags $(DEMO_FLAGS) --exp_name=$(RUN)
+	$(BIN)/lst test --flagfile=configs/demo_test.flags $(DEMO_FLAGS) --exp_name=$(RUN)
+	$(BIN)/lst test --flagfile=configs/demo_test_distractors.flags $(DEMO_FLAGS) --exp_name=$(RUN)
+	$(BIN)/lst report checkpoints/$(RUN)
 
 # Meta-trains with and without soft weights, tests ten settings with and without distractors.
 ablation: $(VENV)/installed
-	$(BIN)/python -m lst_tf2.cli.glyphs --out=data/glyphs
-	$(BIN)/python train.py --flagfile=configs/demo_pretrain.flags
+	$(BIN)/lst glyphs
+	$(BIN)/lst pretrain --flagfile=configs/demo_pretrain.flags
 	$(BIN)/python train.py --flagfile=configs/ablation/train.flags
 	$(BIN)/python train.py --flagfile=configs/ablation/train_unweighted.flags
 	set -e; for flags in configs/ablation/test_*.flags; do \
-	  $(BIN)/python test.py --flagfile=$$flags; \
-	  $(BIN)/python test.py --flagfile=$$flags --use_distractors; \
+	  $(BIN)/lst test --flagfile=$$flags; \
+	  $(BIN)/lst test --flagfile=$$flags --use_distractors; \
 	done
-	$(BIN)/python -m lst_tf2.cli.ablation checkpoints/ablation checkpoints/ablation_unweighted
+	$(BIN)/lst ablation checkpoints/ablation checkpoints/ablation_unweighted
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest $(TWO_PROCESSES)
@@ -52,6 +52,9 @@ lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+
+docs/flags.md: $(VENV)/installed $(wildcard lst_tf2/*.py lst_tf2/*/*.py)
+	$(BIN)/python -c 'from lst_tf2.cli.main import reference; print(reference(), end="")' >$@
 
 bench: $(VENV)/installed
 	$(BIN)/python -m benchmarks.suite

@@ -21,7 +21,7 @@ WEIGHTINGS = ("soft", "none")
 INITIAL_CLASSIFIERS = ("meta", "plain")
 DISTRIBUTIONS = ("none", "mirrored", "multi_worker")
 
-# Headings of the flags, in the order of `--help`.
+# Headings of the flags, in the order of the help.
 DATA = "What to train on"
 EPISODE = "The episode"
 METHOD = "The method"
@@ -408,7 +408,7 @@ class PretrainConfig(ImageRunConfig, group=PRETRAINING):
     keep_probability: float = setting(
         0.9, "Share of a block's outputs that dropout keeps.", flag="pretrain_dropout_keep", above=0
     )
-    seed: int = setting(0, flag="seed", group=RUNNING)
+    seed: int = setting(0, "Seed of initial weights and dropout.", flag="seed", group=RUNNING)
 
     def check(self) -> None:
         """Raises `InputError` for a seed or a probability that is none."""

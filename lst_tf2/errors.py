@@ -1,9 +1,6 @@
-"""Errors that a user can mend, checks that raise them, and the way a command reports them."""
+"""Errors that a user can mend, and checks that raise them."""
 
-import contextlib
 import math
-import sys
-from collections.abc import Iterator
 from typing import Any
 
 
@@ -57,25 +54,3 @@ def check_seed(seed: int) -> None:
     """Raises `InputError` unless NumPy, Keras and TensorFlow all take `seed`."""
     expected = "a seed of at least 0 and below 2^31"
     check(0 <= seed < 2**31, expected, seed, "choose another", "seed")
-
-
-@contextlib.contextmanager
-def exit_on_input_error() -> Iterator[None]:
-    """Turns what a user can mend into one line on stderr and exit status 1.
-
-    That is an `InputError`, and what the system refuses: a full disk, a folder without
-    permission. An interrupt ends in one line too, with the conventional status 130.
-    """
-    try:
-        yield
-    except (InputError, OSError) as error:
-        flags = ", ".join(f"--{flag}" for flag in getattr(error, "flags", ()))
-        text = f"{str(error).removesuffix('.')} ({flags})." if flags else error
-        print(f"error: {text}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        print(
-            "Interrupted; nothing is half-written, and the same command can be given again.",
-            file=sys.stderr,
-        )
-        sys.exit(130)

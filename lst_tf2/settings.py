@@ -1,8 +1,8 @@
 """Settings: fields of frozen dataclasses that carry all there is to say about them.
 
 A field made by `setting` knows its default, its bounds, what it means and what command lines
-call it; one made by `part` holds a dataclass of further settings. Checks, flags, `--help` and
-the reference of the flags are made from these.
+call it; one made by `part` holds a dataclass of further settings. Checks, flags, their help and
+their reference are made from these.
 """
 
 import contextlib
@@ -23,6 +23,7 @@ class Setting:
     about: str
     flag: str
     group: str
+    kind: type | None
     at_least: float | None
     above: float | None
     choices: tuple[str, ...]
@@ -41,12 +42,16 @@ class Part:
 
 @dataclasses.dataclass(frozen=True)
 class FlagRow:
-    """Holds one flag of a command: its default, its help, and the heading that it stands under."""
+    """Holds one flag of a command: its default, its help, and the heading that it stands under.
+
+    `kind` is the type of its value, or of the items of a tuple.
+    """
 
     flag: str
     default: Any
     about: str
     group: str
+    kind: type
 
 
 def setting(  # noqa: PLR0913 - each says one thing about a field
@@ -55,6 +60,7 @@ def setting(  # noqa: PLR0913 - each says one thing about a field
     *,
     flag: str = "",
     group: str = "",
+    kind: type | None = None,
     at_least: float | None = None,
     above: float | None = None,
     choices: tuple[str, ...] = (),
@@ -62,15 +68,16 @@ def setting(  # noqa: PLR0913 - each says one thing about a field
     """Returns a field of a `Settings` class.
 
     Args:
-        default: Its type is that of the flag; a tuple is a comma-separated list.
-        about: What it means, for `--help`.
+        default: A tuple is a comma-separated list.
+        about: What it means, for the help.
         flag: What command lines call it; "" where they can not set it.
-        group: Heading in `--help`; by default that of the class.
+        group: Heading in the help; by default that of the class.
+        kind: Type of the value, or of the items of a tuple, where the default does not tell.
         at_least: Bound of a number, which has to be finite.
         above: The same, excluded.
         choices: What a text may be.
     """
-    told = Setting(about, flag, group, at_least, above, choices)
+    told = Setting(about, flag, group, kind, at_least, above, choices)
     return dataclasses.field(default=default, metadata={"setting": told})
 
 
@@ -79,7 +86,7 @@ def part(default: Any, *, group: str = "", **flags: str | tuple[str, str]) -> An
 
     Args:
         default: A `Settings` object; the defaults of the flags are its values.
-        group: Heading of all its flags in `--help`, in place of their own.
+        group: Heading of all its flags in the help, in place of their own.
         **flags: Flag, or flag and meaning, of each setting that has not its own here, by the
             name of the field.
     """
@@ -96,9 +103,9 @@ class Settings:
 
     group: ClassVar[str] = ""
 
-    def __init_subclass__(cls, group: str = "", **kwargs: Any):
+    def __init_subclass__(cls, group: str | None = None, **kwargs: Any):
         super().__init_subclass__(**kwargs)
-        cls.group = group
+        cls.group = cls.group if group is None else group
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
@@ -111,7 +118,9 @@ class Settings:
 
 
 def check_bounds(name: str, value: Any, bounds: Setting) -> None:
-    """Raises `InputError` unless `value` may be that of the field `name`."""
+    """Raises `InputError` unless `value` may be that of the field `name`; None always may."""
+    if value is None:
+        return
     if bounds.choices:
         check_choice(name, value, bounds.choices)
     if bounds.at_least is not None:
@@ -144,7 +153,12 @@ def walk_flags(
             flag, meaning = flags.get(field.name, (about.flag, ""))
             heading = group or about.group or cls.group
             if flag:
-                yield field.name, FlagRow(flag, value, meaning or about.about, heading)
+                kind = about.kind or _kind_of(value)
+                yield field.name, FlagRow(flag, value, meaning or about.about, heading, kind)
+
+
+def _kind_of(value: Any) -> type:
+    return type(next(iter(value), "")) if isinstance(value, tuple) else type(value)
 
 
 def build(

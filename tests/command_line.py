@@ -8,18 +8,10 @@ import subprocess
 import sys
 from typing import NamedTuple
 
-from absl import app
-from absl.flags import FLAGS
-
-from lst_tf2.cli import commands
+from lst_tf2.cli import main
+from lst_tf2.cli.command import run as run_command
 
 ROOT = pathlib.Path(__file__).parents[1]
-COMMANDS = {
-    "train.py": commands.train,
-    "test.py": commands.test,
-    "convert_tf1_weights.py": commands.convert,
-}
-app.define_help_flags()  # absl defines these once in a process.
 
 
 class Finished(NamedTuple):
@@ -44,22 +36,19 @@ def run_script(script, *arguments, cwd):
 
 
 def run(script, *arguments, cwd):
-    """Runs what a root script runs in this process, which has imported TensorFlow already."""
-    stdout, stderr, code = io.StringIO(), io.StringIO(), 0
-    defined, argv, here = set(FLAGS), sys.argv, pathlib.Path.cwd()
+    """Runs what a root script, or with "lst" the command, runs, in this process."""
+    stdout, stderr, code, here = io.StringIO(), io.StringIO(), 0, pathlib.Path.cwd()
     with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
         try:
             os.chdir(cwd)
-            sys.argv = [script, *arguments]
-            COMMANDS[script]()
+            if script == "lst":
+                main.run_lst(arguments)
+            else:
+                run_command(main.SCRIPTS[script], arguments)
         except SystemExit as end:
             code = end.code or 0
         finally:
             os.chdir(here)
-            sys.argv = argv
-            FLAGS.unparse_flags()
-            for name in set(FLAGS) - defined:
-                delattr(FLAGS, name)
     return Finished(code, stdout.getvalue(), stderr.getvalue())
 
 

@@ -1,39 +1,22 @@
-"""Runs `python -m lst_tf2.cli.episodes` on the lists recorded from the original."""
+"""Runs `lst episodes` on the lists recorded from the original."""
 
-import functools
 import os
 
 import pytest
-from absl import flags
 
-from lst_tf2.cli import episodes
+from lst_tf2.cli.main import run_lst
 from tests.tf1.recorded_lists import (
     DATA,
     write_recorded_lists,
     write_tree,
 )
 
-DEFINERS = {
-    name: getattr(flags, name) for name in ("DEFINE_string", "DEFINE_integer", "DEFINE_list")
-}
-
 
 @pytest.fixture(name="run")
 def fixture_run(tmp_path, monkeypatch):
     """Runs the command in a folder that holds the recorded lists, as a user would."""
     monkeypatch.chdir(tmp_path)
-
-    def run_main(*arguments):
-        values = flags.FlagValues()
-        monkeypatch.setattr(flags, "FLAGS", values)
-        for name, define in DEFINERS.items():
-            monkeypatch.setattr(flags, name, functools.partial(define, flag_values=values))
-        monkeypatch.setattr(
-            episodes.app, "run", lambda command: command(values(["episodes", *arguments]))
-        )
-        episodes.main()
-
-    return run_main
+    return lambda *arguments: run_lst(["episodes", *arguments])
 
 
 @pytest.fixture(scope="session", name="tree")

@@ -11,7 +11,6 @@ import pytest
 import tensorflow as tf
 
 from lst_tf2.adaptation.pseudo_labels import hard_select
-from lst_tf2.cli import flags
 from lst_tf2.config import (
     AdaptationConfig,
     EpisodeConfig,
@@ -30,7 +29,7 @@ from lst_tf2.models.learner import PretrainModel
 from lst_tf2.runs.checkpoints import CheckpointStore
 from lst_tf2.runs.run_folder import claim
 from lst_tf2.training import meta_train
-from tests.cli.flag_values import TEST, TRAIN, parse
+from tests.cli.flag_values import config_of
 from tests.small_data import write_data_set
 from tests.training.test_meta_step import build_trainer, random_meta_batch
 
@@ -146,14 +145,14 @@ def test_validations_take_their_episodes_in_turn_and_begin_anew(tmp_path, monkey
 
 def test_validation_has_as_many_queries_as_the_test():
     for protocol, queries in (("paper", 5), ("standard", 15)):
-        config = flags.train_config(parse(TRAIN, "--shot_num=5", f"--protocol={protocol}"))
+        config = config_of("train", "--shot_num=5", f"--protocol={protocol}")
         assert config.val_list.episode.queries_per_class == queries
         assert config.train_list.episode.queries_per_class == 15
 
 
 def test_absolute_data_path_is_taken_as_it_is():
     for path in ("/somewhere/else", "/somewhere/else/"):
-        config = flags.test_config(parse(TEST, f"--data_path={path}"))
+        config = config_of("test", f"--data_path={path}")
         assert config.test_list.data_folder == "/somewhere/else/data/miniImagenet"
 
 

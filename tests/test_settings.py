@@ -27,12 +27,12 @@ class Run(Settings, group="Run"):
 
 def test_flags_come_with_default_meaning_and_heading():
     assert dict(walk_flags(Run)) | {} == {
-        "mode": FlagRow("mode", "fast", "How to run.", "Run"),
-        "start": FlagRow("rate", 0.5, "Rate at the start.", "Second"),
-        "floor": FlagRow("floor", 0.1, "Floor of both.", "Speed"),
+        "mode": FlagRow("mode", "fast", "How to run.", "Run", str),
+        "start": FlagRow("rate", 0.5, "Rate at the start.", "Second", float),
+        "floor": FlagRow("floor", 0.1, "Floor of both.", "Speed", float),
     }
     rows = [row for name, row in walk_flags(Run) if name == "start"]
-    assert rows[0] == FlagRow("first_rate", 0.9, "Rate at the start.", "Speed")
+    assert rows[0] == FlagRow("first_rate", 0.9, "Rate at the start.", "Speed", float)
 
 
 def test_values_go_where_their_flags_belong():

@@ -1,6 +1,6 @@
 """Imports, exports, prints and checks episode lists: which images make up each episode.
 
-    import  takes the lists of the original program (--input) for train.py and test.py to open
+    import  takes the lists of the original program (--input) for training and test to open
     export  writes ours in the original's format into a folder of --output
     print   shows one episode (--index) of a stored list (--list or --split)
     check   checks the stored lists (or --list) against the images that lie there now
@@ -9,26 +9,27 @@ The names in the original's lists may begin with any folder; the images are look
 <data_path>/data/<dataset>. What is missing there is reported, and no list of that split is
 written; lists that are already stored are never replaced. For example:
 
-    python -m lst_tf2.cli.episodes import --input=filenames_and_labels/mini_1shot_5way
-    python -m lst_tf2.cli.episodes check
-    python -m lst_tf2.cli.episodes print --split=val --index=3
-    python -m lst_tf2.cli.episodes export --output=filenames_and_labels --splits=val,test
+    lst episodes import --input=filenames_and_labels/mini_1shot_5way
+    lst episodes check
+    lst episodes print --split=val --index=3
+    lst episodes export --output=filenames_and_labels --splits=val,test
 """
 
 import shlex
+from collections.abc import Sequence
 
-from absl import app, flags
+from absl import flags
 
 from lst_tf2.cli import list_flags
-from lst_tf2.cli.flag_tables import TEST_SETTINGS, flags_by_setting
+from lst_tf2.cli.command import Command
+from lst_tf2.cli.list_flags import ListFlags
 from lst_tf2.cli.list_opening import data_flags, opening_command, opening_text
 from lst_tf2.cli.list_text import episode_lines
-from lst_tf2.config import PROTOCOLS, ListConfig
+from lst_tf2.config import ListConfig
 from lst_tf2.data.layout import scan_split
 from lst_tf2.data.list_check import check_folders, check_lines
 from lst_tf2.data.lists import list_folder, load_lists, stored_config
-from lst_tf2.errors import InputError, check, check_choice, exit_on_input_error
-from lst_tf2.settings import name_flags
+from lst_tf2.errors import check
 from lst_tf2.tf1.list_export import check_free, lists_to_export, write_tf1_folder
 from lst_tf2.tf1.list_import import SplitReport, import_lists
 
@@ -36,25 +37,15 @@ from lst_tf2.tf1.list_import import SplitReport, import_lists
 NUM_SHOWN = 10
 
 
-def main() -> None:
-    """Runs the command `python -m lst_tf2.cli.episodes`."""
-    list_flags.define_flags(__doc__)
-    app.run(run_command)
+def run_episodes(values: flags.FlagValues, words: Sequence[str]) -> None:
+    """Does what the one of `ACTIONS` that `words` names does, and tells what to run next."""
+    (action,) = words
+    ACTIONS[action](list_flags.read_flags(values, action))
 
 
-def run_command(arguments: list[str]) -> None:
-    """Does what the arguments and flags say and tells what to run next."""
-    if len(arguments) != 2 or arguments[1] not in ACTIONS:
-        raise app.UsageError(f"Expected one of {', '.join(ACTIONS)}, received {arguments[1:]}.")
-    settings = flags_by_setting(*TEST_SETTINGS) | {"splits": "splits", "split": "split"}
-    with exit_on_input_error(), name_flags(settings):
-        list_flags.check_flags(flags.FLAGS, arguments[1])
-        ACTIONS[arguments[1]](flags.FLAGS)
-
-
-def import_from_tf1(values: flags.FlagValues) -> None:
+def import_from_tf1(asked: ListFlags) -> None:
     """Stores lists of the original program and reports which images are missing."""
-    reports = import_lists(list_flags.import_request(values))
+    reports = import_lists(list_flags.import_request(asked))
     for report in reports:
         print("\n".join(report_lines(report)))
     check_reports(reports)
@@ -85,8 +76,8 @@ def report_lines(report: SplitReport) -> list[str]:
 def check_reports(reports: list[SplitReport]) -> None:
     """Raises `InputError` if the lists of a split could not be imported."""
     problems = {report.split: report.problem for report in reports if report.problem}
-    if len(set(problems.values())) == 1:
-        raise InputError(next(iter(problems.values())))
+    if len(set(map(str, problems.values()))) == 1:
+        raise next(iter(problems.values()))
     check(
         not problems,
         "sound lists of images that are there",
@@ -95,34 +86,33 @@ def check_reports(reports: list[SplitReport]) -> None:
     )
 
 
-def export_to_tf1(values: flags.FlagValues) -> None:
+def export_to_tf1(asked: ListFlags) -> None:
     """Writes lists as the original program does."""
-    folder = list_flags.export_folder(values)
+    folder = list_flags.export_folder(asked)
     check_free(folder)
-    configs = [list_flags.export_config(values, s) for s in list_flags.chosen_splits(values)]
+    configs = [list_flags.export_config(asked, split) for split in asked.chosen_splits]
     exported = [lists_to_export(config) for config in configs]
-    write_tf1_folder(exported, folder, values.root)
+    write_tf1_folder(exported, folder, asked.root)
     for config in configs:
         print(f"{config.split}: {config.num_episodes} episodes, {list_folder(config).name}")
     print(f"Wrote {folder}")
     print(f"Next: give {folder.parent} to the original program as its filenames_and_labels")
 
 
-def print_episode(values: flags.FlagValues) -> None:
+def print_episode(asked: ListFlags) -> None:
     """Shows one episode of a stored list."""
-    check_choice("protocol", values.protocol, PROTOCOLS)
-    folder = list_flags.single_folder(values)
+    folder = list_flags.single_folder(asked)
     config = stored_config(folder)
     lists = load_lists(folder, scan_split(config.data_folder, config.split), config)
-    lines = episode_lines(lists, values.index, values.protocol)
+    lines = episode_lines(lists, asked.index, asked.protocol)
     print("\n".join([f"{folder}: {opening_text(config)}", *lines]))
-    following = (values.index + 1) % len(lists)
+    following = (asked.index + 1) % len(lists)
     print("Next:", own_command("print", config, f"--list={folder.name}", f"--index={following}"))
 
 
-def check_stored(values: flags.FlagValues) -> None:
+def check_stored(asked: ListFlags) -> None:
     """Checks stored lists and prints a table of them."""
-    folders = list_flags.named_folders(values)
+    folders = list_flags.named_folders(asked)
     checked = check_folders(folders)
     print("\n".join(check_lines(checked)))
     num_wrong = sum(bool(entry.problem) for entry in checked)
@@ -135,7 +125,7 @@ def check_stored(values: flags.FlagValues) -> None:
 def own_command(action: str, config: ListConfig, *more: str) -> str:
     """Returns a command of this module for the data set of `config`."""
     words = [action, *data_flags(config), *more]
-    return " ".join(["python -m lst_tf2.cli.episodes", *map(shlex.quote, words)])
+    return " ".join(["lst episodes", *map(shlex.quote, words)])
 
 
 ACTIONS = {
@@ -144,7 +134,4 @@ ACTIONS = {
     "print": print_episode,
     "check": check_stored,
 }
-
-
-if __name__ == "__main__":
-    main()
+EPISODES = Command("lst episodes", __doc__, run_episodes, (ListFlags,), choices=tuple(ACTIONS))

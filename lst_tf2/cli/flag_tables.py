@@ -1,15 +1,13 @@
-"""The flags of the commands: those of the settings, and those of command lines alone.
+"""The flags of the commands that train, test and convert, beside those of their settings.
 
-Names and defaults are the original program's. What they make is in `lst_tf2.cli.flags`.
+Names and defaults are the original program's. What they make is in `lst_tf2.cli.run_configs`.
 """
 
 import dataclasses
-import itertools
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Iterable
 
-from absl import flags
-
-from lst_tf2.cli.command_help import show_on_help
+from lst_tf2.cli.flag_rows import rows_of
 from lst_tf2.config import (
     DATA,
     EPISODE,
@@ -23,21 +21,81 @@ from lst_tf2.config import (
     PretrainConfig,
 )
 from lst_tf2.errors import check
-from lst_tf2.settings import FlagRow, Settings, setting, walk_flags
+from lst_tf2.settings import FlagRow, Settings, part, setting
 
 RETIRED = "Of old command lines, without effect"
-DEFINERS = {
-    bool: flags.DEFINE_boolean,
-    float: flags.DEFINE_float,
-    int: flags.DEFINE_integer,
-    str: flags.DEFINE_string,
-    tuple: flags.DEFINE_list,
-}
+
+
+def check_plain_name(field: str, name: str) -> None:
+    """Raises `InputError` unless the setting `field` can be the name of a folder."""
+    is_plain = name not in ("", ".", "..") and os.path.basename(name) == name
+    expected = f"{field} to be the name of a folder"
+    check(is_plain, expected, repr(name), "pass one without slashes", field)
 
 
 @dataclasses.dataclass(frozen=True)
-class RunFlags(Settings, group=DATA):
-    """Holds what command lines say of where things lie and which ones to use."""
+class DataFlags(Settings, group=DATA):
+    """Holds where the images lie."""
+
+    dataset: str = setting(
+        "miniImagenet",
+        "Data set: a folder below <data_path>/data, e.g. glyphs.",
+        flag="dataset",
+    )
+    data_path: str = setting("./", "Folder that holds data/.", flag="data_path")
+
+    @property
+    def data_folder(self) -> str:
+        """Folder of the data set."""
+        check_plain_name("dataset", self.dataset)
+        return os.path.normpath(os.path.join(self.data_path, "data", self.dataset))
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFlags(DataFlags):
+    """Adds where weights lie and what to run on."""
+
+    pretrain_folder: str = setting(
+        "pretrain_weights/",
+        "Folder of pre-trained weights, <dataset>/ inside; those of the original are found there "
+        "and in pretrain_weights_dir/.",
+        flag="pretrain_w_path",
+    )
+    device: int = setting(
+        0,
+        "Number of the GPU to use; if not given, TensorFlow sees all.",
+        flag="device_id",
+        group=RUNNING,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingFlags(RunFlags):
+    """Adds what to do with an earlier run."""
+
+    overwrite: bool = setting(
+        False,
+        "Start the run anew where its folder holds one with other settings.",
+        flag="overwrite",
+        group=RUNNING,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class PretrainFlags(TrainingFlags):
+    """Adds what pre-training alone reads."""
+
+    has_floor: bool = setting(
+        False,
+        "Stop halving the pre-training rate at min_pre_lr.",
+        flag="pre_lr_stop",
+        group=PRETRAINING,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class EpisodeRunFlags(RunFlags):
+    """Adds which run on episodes it is, and what it starts from."""
 
     exp_name: str = setting(
         "finetune_mini_RN",
@@ -47,18 +105,6 @@ class RunFlags(Settings, group=DATA):
     )
     logdir_base: str = setting(
         "./", "Folder that holds checkpoints/.", flag="logdir_base", group=RUNNING
-    )
-    dataset: str = setting(
-        "miniImagenet",
-        "Data set: a folder below <data_path>/data, e.g. glyphs.",
-        flag="dataset",
-    )
-    data_path: str = setting("./", "Folder that holds data/.", flag="data_path")
-    pretrain_folder: str = setting(
-        "pretrain_weights/",
-        "Folder of pre-trained weights, <dataset>/ inside; those of the original are found there "
-        "and in pretrain_weights_dir/.",
-        flag="pretrain_w_path",
     )
     pretrain_iterations: int = setting(
         14000,
@@ -78,19 +124,6 @@ class RunFlags(Settings, group=DATA):
         "<pretrain_w_path>/<dataset>/<shot_num>-shot_MTL_weights.",
         flag="finetune_w_path",
     )
-    original_folder: str = setting(
-        "weights_saving_dir",
-        "Folder below <logdir_base> with runs of the original program, tested where "
-        "checkpoints/<exp_name> is not there.",
-        flag="exp_log_label",
-        group=RUNNING,
-    )
-    device: int = setting(
-        0,
-        "Number of the GPU to use; if not given, TensorFlow sees all.",
-        flag="device_id",
-        group=RUNNING,
-    )
     protocol: str = setting(
         "paper",
         "`paper`: queries and distractors as published (K queries per class in validation and "
@@ -99,43 +132,43 @@ class RunFlags(Settings, group=DATA):
         group=EPISODE,
         choices=PROTOCOLS,
     )
+
+    @property
+    def run_folder(self) -> str:
+        """Folder of the run."""
+        check_plain_name("exp_name", self.exp_name)
+        return os.path.normpath(os.path.join(self.logdir_base, "checkpoints", self.exp_name))
+
+    @property
+    def pretrained_path(self) -> str:
+        """File of the pre-trained backbone."""
+        name = f"step_{self.pretrain_iterations}.npz"
+        return os.path.join(self.pretrain_folder, self.dataset, name)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainFlags(EpisodeRunFlags, TrainingFlags):
+    """Holds what meta-training alone reads."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TestFlags(EpisodeRunFlags):
+    """Adds what meta-test alone reads."""
+
+    original_folder: str = setting(
+        "weights_saving_dir",
+        "Folder below <logdir_base> with runs of the original program, tested where "
+        "checkpoints/<exp_name> is not there.",
+        flag="exp_log_label",
+        group=RUNNING,
+    )
     num_unlabeled_files: int = setting(
         0,
-        "Files of 10 unlabeled images per class, as in the original; if given to a test it must "
-        "be nb_ul_samples / 10.",
+        "Files of 10 unlabeled images per class, as in the original; if given it must be "
+        "nb_ul_samples / 10.",
         flag="unfiles_num",
         group=EPISODE,
     )
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainFlags(RunFlags):
-    """Adds what `train.py` alone reads."""
-
-    phase: str = setting(
-        "meta",
-        "`pre`: pre-training of the backbone; `meta`: meta-training.",
-        flag="phase",
-        choices=("pre", "meta"),
-    )
-    overwrite: bool = setting(
-        False,
-        "Start the run anew where its folder holds one with other settings.",
-        flag="overwrite",
-        group=RUNNING,
-    )
-    has_floor: bool = setting(
-        False,
-        "Stop halving the pre-training rate at min_pre_lr.",
-        flag="pre_lr_stop",
-        group=PRETRAINING,
-    )
-
-
-@dataclasses.dataclass(frozen=True)
-class TestFlags(RunFlags):
-    """Adds what `test.py` alone reads."""
-
     has_distractors: bool = setting(
         False,
         "Add unlabeled images of num_dis classes outside the episode.",
@@ -157,8 +190,20 @@ class TestFlags(RunFlags):
 
 
 @dataclasses.dataclass(frozen=True)
-class ConvertFlags(Settings, group=DATA):
-    """Holds what `convert_tf1_weights.py` reads beside the settings of the model."""
+class PhaseFlags(Settings, group=DATA):
+    """Holds what tells the two trainings of `train.py` apart."""
+
+    phase: str = setting(
+        "meta",
+        "`pre`: pre-training of the backbone; `meta`: meta-training.",
+        flag="phase",
+        choices=("pre", "meta"),
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class ConvertFlags(Settings, group="What to convert"):
+    """Holds what to convert, and of the model what the files do not tell."""
 
     source: str = setting(
         "",
@@ -180,114 +225,51 @@ class ConvertFlags(Settings, group=DATA):
     verify: bool = setting(
         False, "Read back what was written and compare bit for bit.", flag="verify"
     )
+    model: ModelConfig = part(
+        ModelConfig(filters=(1,)), group="Of the model", filters="", precision="", recompute=""
+    )
+
+    def check(self) -> None:
+        """Raises `InputError` unless a source and a target are named."""
+        for name in ("source", "target"):
+            named = bool(getattr(self, name))
+            check(named, f"a {name} to convert", "none", "name a file or folder", name)
 
 
 # Flags of the original whose job is gone, with what to use instead.
-RETIRED_FLAGS = [
-    ("gpu_rate", 0.9, "memory is taken as needed"),
-    ("full_gpu_memory_mode", False, "memory is taken as needed"),
-    ("metatrain", True, "train.py trains, test.py tests"),
-    ("base_augmentation", False, "the original never read it"),
-    ("test_base_augmentation", False, "the original never read it"),
-    ("pretrain_folders", "", "pre-training reads data/<dataset>"),
-    ("pretrain_val_folders", "", "pre-training reads data/<dataset>"),
-    ("exp_string", "", "the original derives it from others, and so do we"),
-    ("logdir", "", "pass --logdir_base, --exp_log_label and --exp_name"),
-    ("pretrain_dir", "", "pass --pretrain_w_path"),
-    ("pretrain_weights_path", "", "pass --pretrain_w_path"),
-    ("finetune_weights_path", "", "pass --finetune_w_path"),
-    ("test_output_dir", "", "results lie in the run's folder"),
-]
+RETIRED_FLAGS = {
+    "gpu_rate": (0.9, "memory is taken as needed"),
+    "full_gpu_memory_mode": (False, "memory is taken as needed"),
+    "metatrain": (True, "train.py trains, test.py tests"),
+    "base_augmentation": (False, "the original never read it"),
+    "test_base_augmentation": (False, "the original never read it"),
+    "pretrain_folders": ("", "pre-training reads data/<dataset>"),
+    "pretrain_val_folders": ("", "pre-training reads data/<dataset>"),
+    "exp_string": ("", "the original derives it from others, and so do we"),
+    "logdir": ("", "pass --logdir_base, --exp_log_label and --exp_name"),
+    "pretrain_dir": ("", "pass --pretrain_w_path"),
+    "pretrain_weights_path": ("", "pass --pretrain_w_path"),
+    "finetune_weights_path": ("", "pass --finetune_w_path"),
+    "test_output_dir": ("", "results lie in the run's folder"),
+}
 
-
-def rows_of(*classes: type) -> list[FlagRow]:
-    """Returns the flags of `Settings` classes, each once: as the first that has it says."""
-    found = itertools.chain.from_iterable(map(walk_flags, classes))
-    return list({row.flag: row for _, row in reversed(list(found))}.values())[::-1]
-
-
-TRAIN_SETTINGS = (TrainFlags, MetaTrainConfig, PretrainConfig)
+PRETRAIN_SETTINGS = (PretrainFlags, PretrainConfig)
+TRAIN_SETTINGS = (TrainFlags, MetaTrainConfig)
 TEST_SETTINGS = (TestFlags, MetaTestConfig)
-TRAIN_ROWS, TEST_ROWS = rows_of(*TRAIN_SETTINGS), rows_of(*TEST_SETTINGS)
-# The files tell the rest of the model.
-UNTOLD = ("img_size", "activation", "norm")
-CONVERT_ROWS = rows_of(ConvertFlags) + [row for row in rows_of(ModelConfig) if row.flag in UNTOLD]
-RETIRED_ROWS = [
-    FlagRow(name, default, f"No effect: {why}.", RETIRED) for name, default, why in RETIRED_FLAGS
-]
+# Of both trainings in one script.
+SCRIPT_SETTINGS = (PhaseFlags, *TRAIN_SETTINGS, *PRETRAIN_SETTINGS)
 
 
-def flags_by_setting(*classes: type) -> dict[str, str]:
-    """Returns the flags that set each field, separated by spaces, by its name."""
-    flags_of: dict[str, str] = {}
-    for name, row in itertools.chain.from_iterable(map(walk_flags, classes)):
-        flags_of[name] = f"{flags_of.get(name, '')} {row.flag}"
-    return flags_of
+def accepted_rows(own: Iterable[type]) -> tuple[FlagRow, ...]:
+    """Returns the flags without effect on a command with the settings `own`.
 
-
-def foreign_rows(own: Iterable[FlagRow], other: Iterable[FlagRow], script: str) -> list[FlagRow]:
-    """Returns the other script's flags: the original's commands repeat some of them."""
-    names = {row.flag for row in own}
-    return [
-        FlagRow(row.flag, row.default, f"No effect here: a flag of {script}.", RETIRED)
-        for row in other
-        if row.flag not in names
-    ]
-
-
-def script_rows(script: str) -> list[FlagRow]:
-    """Returns every flag that `train.py` or `test.py` takes."""
-    own, other = (TRAIN_ROWS, TEST_ROWS) if script == "train.py" else (TEST_ROWS, TRAIN_ROWS)
-    other_script = "test.py" if script == "train.py" else "train.py"
-    return own + RETIRED_ROWS + foreign_rows(own, other, other_script)
-
-
-def define_rows(rows: Iterable[FlagRow], values: flags.FlagValues = flags.FLAGS) -> None:
-    """Defines absl flags; a tuple becomes a comma-separated list."""
-    for row in rows:
-        default = row.default
-        if isinstance(default, tuple):
-            default = [str(item) for item in default]
-        DEFINERS[type(row.default)](row.flag, default, row.about, flag_values=values)
-
-
-def define_train_flags() -> None:
-    """Defines the flags of `train.py`."""
-    _define(script_rows("train.py"), "Pre-trains (--phase=pre), meta-trains.")
-
-
-def define_test_flags() -> None:
-    """Defines the flags of `test.py`."""
-    _define(script_rows("test.py"), "Meta-tests a learner.")
-
-
-def define_convert_flags() -> None:
-    """Defines the flags of `convert_tf1_weights.py`."""
-    _define(CONVERT_ROWS, "Converts weights of the original program, and back.")
-
-
-def _define(rows: list[FlagRow], about: str) -> None:
-    define_rows(rows)
-    shown = (row.flag for row in rows if not row.about.startswith("No effect here"))
-    show_on_help(shown, f"{about}\n\nSee the README for whole commands.")
-
-
-def parsed_values(rows: Iterable[FlagRow], values: flags.FlagValues) -> Iterator[tuple]:
-    """Yields flag and value of each of `rows` that is defined, lists as tuples of their type.
-
-    Raises:
-        InputError: If an item of a list is no number where numbers are asked for.
+    Those of the other commands, as the original's command lines repeat them, are not shown.
     """
-    for row in rows:
-        if row.flag in values:
-            value = values[row.flag].value
-            yield row.flag, _as_tuple(row, value) if isinstance(row.default, tuple) else value
-
-
-def _as_tuple(row: FlagRow, words: list[str]) -> tuple:
-    if not row.default or not isinstance(row.default[0], int):
-        return tuple(words)
-    is_numeric = all(word.strip().isdecimal() for word in words)
-    example = ",".join(map(str, row.default))
-    check(is_numeric, f"whole numbers for {row.flag}", words, f"name them as {example}")
-    return tuple(int(word) for word in words)
+    names = {row.flag for row in rows_of(*own)}
+    others = rows_of(*SCRIPT_SETTINGS, *TEST_SETTINGS)
+    retired = (
+        FlagRow(name, default, f"No effect: {why}.", RETIRED, type(default))
+        for name, (default, why) in RETIRED_FLAGS.items()
+    )
+    hidden = (dataclasses.replace(row, group="") for row in others if row.flag not in names)
+    return (*retired, *hidden)

@@ -1,42 +1,47 @@
-"""The command that renders `glyphs`, the embedded few-shot data set."""
+"""Renders `glyphs`, the embedded few-shot data set: small images of characters.
 
-from absl import app, flags
+    lst glyphs
 
-from lst_tf2.cli.command_help import show_on_help
-from lst_tf2.datasets import glyphs
-from lst_tf2.errors import exit_on_input_error
+writes data/glyphs/{labeled,unlabeled}_{train,val,test}/<class>/<image>.png, each image one
+character in a random font, size, place, rotation, shear and colour over a random background. The
+same seed gives the same images; what is there already is not rendered again.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+from absl import flags
+
+from lst_tf2.cli.command import Command
+from lst_tf2.cli.flag_rows import build_from
+from lst_tf2.datasets.glyphs import GlyphSettings, render_dataset, write_dataset
+from lst_tf2.settings import Settings, part, setting
 
 
-def main() -> None:
-    """Runs the command `python -m lst_tf2.cli.glyphs`."""
-    flags.DEFINE_string("out", "data/glyphs", "Folder of the data set.")
-    flags.DEFINE_integer("seed", 0, "The same seed gives the same images.")
-    flags.DEFINE_integer("img_size", 32, "Side of an image in pixels.")
-    flags.DEFINE_integer("images_per_class", 200, "Half of them labeled, half unlabeled.")
-    flags.DEFINE_integer("workers", None, "Processes; one for each processor by default.")
-    flags.DEFINE_bool("overwrite", False, "Replace an earlier data set in --out.")
-    show_on_help(
-        ("out", "seed", "img_size", "images_per_class", "workers", "overwrite"), glyphs.__doc__
+@dataclasses.dataclass(frozen=True)
+class GlyphFlags(Settings, group="The data set"):
+    """Holds where to render, and how."""
+
+    out: str = setting("data/glyphs", "Folder of the data set.", flag="out")
+    glyphs: GlyphSettings = part(GlyphSettings())
+    overwrite: bool = setting(False, "Replace an earlier data set in --out.", flag="overwrite")
+    workers: int | None = setting(
+        None,
+        "Processes; one for each processor by default.",
+        flag="workers",
+        kind=int,
+        at_least=1,
     )
-    app.run(run_command)
 
 
-def run_command(arguments: list[str]) -> None:
+def run_glyphs(values: flags.FlagValues, _: Sequence[str]) -> None:
     """Renders what the flags say and tells what to run next."""
-    if len(arguments) > 1:
-        raise app.UsageError(f"Expected flags only, received {arguments[1:]}.")
-    values = flags.FLAGS
-    asked = {"seed": values.seed, "image_size": values.img_size}
-    asked["images_per_class"] = values.images_per_class
-    with exit_on_input_error():
-        if values.overwrite:
-            report = glyphs.write_dataset(values.out, glyphs.Settings(**asked), values.workers)
-        else:
-            report = glyphs.render_dataset(values.out, **asked, workers=values.workers)
+    asked = build_from(GlyphFlags, values)
+    write = write_dataset if asked.overwrite else render_dataset
+    report = write(asked.out, asked.glyphs, asked.workers)
     state = "Wrote" if report.is_new else "Nothing to do, found"
     print(f"{state} {report.num_images} images in {report.folder}")
-    print("Next: python train.py --phase=pre --flagfile=configs/demo_pretrain.flags")
+    print("Next: lst pretrain --flagfile=configs/demo_pretrain.flags")
 
 
-if __name__ == "__main__":
-    main()
+GLYPHS = Command("lst glyphs", __doc__, run_glyphs, (GlyphFlags,))

@@ -1,204 +1,252 @@
-"""The command line of `python -m lst_tf2.cli.episodes`, and the settings it makes."""
+"""The flags of `lst episodes`, and the settings that they make."""
 
-import os
+import dataclasses
 import pathlib
-from collections.abc import Mapping, Sequence
+from typing import Any
 
 from absl import flags
 
-from lst_tf2.cli.command_help import show_on_help
+from lst_tf2.cli.flag_rows import build_from, rows_of
+from lst_tf2.cli.flag_tables import DataFlags
 from lst_tf2.cli.list_opening import NUM_EPISODES, UNLABELED_PER_CLASS
-from lst_tf2.config import SPLITS, EpisodeConfig, ListConfig
+from lst_tf2.config import PROTOCOLS, SPLITS, EpisodeConfig, ListConfig
 from lst_tf2.data.lists import LISTS_FOLDER, stored_folders
 from lst_tf2.errors import MissingInputError, check, check_choice
+from lst_tf2.settings import setting
 from lst_tf2.tf1 import list_files
 from lst_tf2.tf1.list_export import NUM_TEST_UNLABELED, with_most_distractors
 from lst_tf2.tf1.list_import import ImportRequest
 
-ALL = ("import", "export", "print", "check")
-IMPORT, EXPORT, PRINT, BOTH = ("import",), ("export",), ("print",), ("import", "export")
-# Kind of flag, name, default, the actions that read it, and help.
-FLAG_ROWS = [
-    ("string", "dataset", "miniImagenet", ALL, "Data set: a folder below <data_path>/data."),
-    ("string", "data_path", "./", ALL, "Folder that holds data/."),
-    ("string", "input", "", IMPORT, "The original's folder, filenames_and_labels/mini_1shot_5way."),
-    ("string", "output", "filenames_and_labels", EXPORT, "Where to make such a folder."),
-    ("string", "root", "./", EXPORT, "data_path of the original; names begin with <root>/data/."),
-    ("list", "splits", list(SPLITS), BOTH, "Whose lists."),
-    ("integer", "way_num", 5, BOTH, "Classes in an episode; when importing the folder's name "
-     "tells."),
-    ("integer", "shot_num", 1, BOTH, "Labeled images per class; when importing the folder's name "
-     "tells."),
-    ("integer", "seed", 0, BOTH, "The --seed with which train.py and test.py find the lists; "
-     "exporting draws from it what is not stored."),
-    *[("integer", f"{split}_episode_num", None, BOTH, f"Length of the {split} list; by default all "
-       f"that is listed when importing, {count} when exporting.")
-      for split, count in NUM_EPISODES.items()],
-    ("integer", "nb_ul_samples", None, BOTH, "Unlabeled images per class to train and validate; by "
-     f"default each count that is listed, {UNLABELED_PER_CLASS['train']} when exporting."),
-    ("integer", "test_nb_ul_samples", None, IMPORT, "Unlabeled images per class to test; by "
-     "default all that are listed."),
-    ("list", "num_dis", None, BOTH, "Distractor classes of test episodes. Importing makes a list "
-     "for each of 0,3 by default, if so many are listed; exporting writes as many as are stored, "
-     f"else {list_files.NUM_DISTRACTOR_FILES}, as the original."),
-    ("string", "list", "", ("print", "check"), "Name of a stored list, as check shows it."),
-    ("string", "split", "test", PRINT, "Whose list, if only one is stored."),
-    ("integer", "index", 0, PRINT, "Which episode, from 0."),
-    ("string", "protocol", "paper", PRINT, "`paper` or `standard` order of unlabeled test images."),
-]  # fmt: skip
+IMPORT, EXPORT, PRINT = "To import", "To export", "To print"
+BOTH, NAMED = "To import or export", "To print or check"
+# Which actions read the flags under a heading; all read those under others.
+READERS = {
+    IMPORT: ("import",),
+    EXPORT: ("export",),
+    BOTH: ("import", "export"),
+    PRINT: ("print",),
+    NAMED: ("print", "check"),
+}
+ALL_LISTED = "by default all that is listed when importing, {} when exporting."
+FOLDER_TELLS = "by default what the folder's name tells when importing, {} when exporting."
 
 
-def define_flags(about: str) -> None:
-    """Defines the flags; `--help` lists them below `about`."""
-    for kind, name, default, actions, text in FLAG_ROWS:
-        shown = text if actions == ALL else f"{', '.join(actions)}: {text}"
-        getattr(flags, f"DEFINE_{kind}")(name, default, shown)
-    show_on_help((name for _, name, *_ in FLAG_ROWS), about)
+def _count(about: str, flag: str, group: str = BOTH) -> Any:
+    return setting(None, about, flag=flag, group=group, kind=int)
 
 
-def check_flags(values: flags.FlagValues, action: str) -> None:
-    """Raises `InputError` for a flag that `action` does not read."""
-    for _, name, _, actions, _ in FLAG_ROWS:
+@dataclasses.dataclass(frozen=True)
+class ListFlags(DataFlags):
+    """Holds which lists it is about; None and () leave it to what is there."""
+
+    source: str = setting(
+        "",
+        "The original's folder, filenames_and_labels/mini_1shot_5way.",
+        flag="input",
+        group=IMPORT,
+    )
+    test_unlabeled_per_class: int | None = _count(
+        "Unlabeled images per class to test; by default all that are listed.",
+        "test_nb_ul_samples",
+        IMPORT,
+    )
+    target: str = setting(
+        "filenames_and_labels", "Where to make such a folder.", flag="output", group=EXPORT
+    )
+    root: str = setting(
+        "./",
+        "data_path of the original; names begin with <root>/data/.",
+        flag="root",
+        group=EXPORT,
+    )
+    splits: tuple[str, ...] = setting(SPLITS, "Whose lists.", flag="splits", group=BOTH)
+    way: int | None = _count(f"Classes in an episode; {FOLDER_TELLS.format(5)}", "way_num")
+    shot: int | None = _count(f"Labeled images per class; {FOLDER_TELLS.format(1)}", "shot_num")
+    seed: int = setting(
+        0,
+        "The --seed with which training and test find the lists; exporting draws from it what is "
+        "not stored.",
+        flag="seed",
+        group=BOTH,
+    )
+    num_train: int | None = _count(
+        f"Length of the train list; {ALL_LISTED.format(NUM_EPISODES['train'])}",
+        "train_episode_num",
+    )
+    num_val: int | None = _count(
+        f"Length of the val list; {ALL_LISTED.format(NUM_EPISODES['val'])}", "val_episode_num"
+    )
+    num_test: int | None = _count(
+        f"Length of the test list; {ALL_LISTED.format(NUM_EPISODES['test'])}", "test_episode_num"
+    )
+    unlabeled_per_class: int | None = _count(
+        "Unlabeled images per class to train and validate; by default each count that is listed, "
+        f"{UNLABELED_PER_CLASS['train']} when exporting.",
+        "nb_ul_samples",
+    )
+    num_distractor_classes: tuple[int, ...] = setting(
+        (),
+        "Distractor classes of test episodes. Importing makes a list for each of 0,3 by default, "
+        "if so many are listed; exporting writes as many as are stored, else "
+        f"{list_files.NUM_DISTRACTOR_FILES}, as the original.",
+        flag="num_dis",
+        group=BOTH,
+        kind=int,
+    )
+    list: str = setting("", "Name of a stored list, as check shows it.", flag="list", group=NAMED)
+    split: str = setting(
+        "test",
+        "Whose list, if only one is stored.",
+        flag="split",
+        group=PRINT,
+        choices=SPLITS,
+    )
+    index: int = setting(0, "Which episode, from 0.", flag="index", group=PRINT)
+    protocol: str = setting(
+        "paper",
+        "`paper` or `standard` order of unlabeled test images.",
+        flag="protocol",
+        group=PRINT,
+        choices=PROTOCOLS,
+    )
+
+    def check(self) -> None:
+        """Raises `InputError` for splits that there are not."""
+        for split in self.splits or [""]:
+            check_choice("splits", split, SPLITS)
+
+    @property
+    def chosen_splits(self) -> tuple[str, ...]:
+        """The splits to import or export, in the usual order."""
+        return tuple(split for split in SPLITS if split in self.splits)
+
+    @property
+    def num_episodes(self) -> dict[str, int | None]:
+        """Lengths of the lists by split."""
+        return dict(zip(SPLITS, (self.num_train, self.num_val, self.num_test), strict=True))
+
+
+def read_flags(values: flags.FlagValues, action: str) -> ListFlags:
+    """Returns what the flags say.
+
+    Raises:
+        InputError: For a flag that is out of bounds, or that `action` does not read.
+    """
+    for row in rows_of(ListFlags):
+        readers = READERS.get(row.group, (action,))
         check(
-            action in actions or not values[name].present,
-            f"no --{name} to {action}",
+            action in readers or not values[row.flag].present,
+            f"no --{row.flag} to {action}",
             "one",
-            f"drop it, or use it to {' or '.join(actions)}",
+            f"drop it, or use it to {' or '.join(readers)}",
         )
+    return build_from(ListFlags, values)
 
 
-def data_folder(values: flags.FlagValues) -> str:
-    """Returns the data set's folder, spelled as `train.py` spells it."""
-    name = values.dataset
-    is_plain = name not in ("", ".", "..") and os.path.basename(name) == name
-    remedy = "pass one without slashes"
-    check(is_plain, "--dataset to be the name of a folder", repr(name), remedy)
-    return os.path.normpath(os.path.join(values.data_path, "data", name))
-
-
-def chosen_splits(values: flags.FlagValues) -> list[str]:
-    """Returns the splits to import or export, in the usual order."""
-    for split in values.splits or [""]:
-        check_choice("splits", split, SPLITS)
-    return [split for split in SPLITS if split in values.splits]
-
-
-def import_request(values: flags.FlagValues) -> ImportRequest:
+def import_request(asked: ListFlags) -> ImportRequest:
     """Returns what to import.
 
     Raises:
-        InputError: If there is no folder to read, or a flag is out of bounds.
+        MissingInputError: If there is no folder to read.
+        InputError: If neither flags nor the folder's name tell way and shot.
     """
-    folder = pathlib.Path(values.input)
-    if not values.input or not folder.is_dir():
-        shown = f"none at {folder}" if values.input else "no --input"
+    folder = pathlib.Path(asked.source)
+    if not asked.source or not folder.is_dir():
+        shown = f"none at {folder}" if asked.source else "no --input"
         raise MissingInputError(
             f"Expected a folder of lists, found {shown}; "
             "pass --input=filenames_and_labels/mini_1shot_5way or the like."
         )
-    shot, way = _shot_and_way(values, folder)
-    unlabeled = dict.fromkeys(("train", "val"), values.nb_ul_samples)
-    unlabeled["test"] = values.test_nb_ul_samples
+    shot, way = _shot_and_way(asked, folder)
+    unlabeled = dict.fromkeys(("train", "val"), asked.unlabeled_per_class)
+    unlabeled["test"] = asked.test_unlabeled_per_class
     return ImportRequest(
         folder=folder,
-        data_folder=data_folder(values),
+        data_folder=asked.data_folder,
         way=way,
         shot=shot,
-        splits=chosen_splits(values),
-        num_episodes=_given(_episode_nums(values)),
+        splits=asked.chosen_splits,
+        num_episodes=_given(asked.num_episodes),
         unlabeled_per_class=_given(unlabeled),
-        num_distractor_classes=_distractor_counts(values),
-        seed=values.seed,
+        num_distractor_classes=asked.num_distractor_classes or None,
+        seed=asked.seed,
     )
 
 
-def export_config(values: flags.FlagValues, split: str) -> ListConfig:
+def export_config(asked: ListFlags, split: str) -> ListConfig:
     """Returns which list of `split` to export."""
     unlabeled, num_distractors = NUM_TEST_UNLABELED, 0
     if split != "test":
-        unlabeled = _first_given(values.nb_ul_samples, UNLABELED_PER_CLASS[split])
+        unlabeled = _first_given(asked.unlabeled_per_class, UNLABELED_PER_CLASS[split])
     else:
-        counts = _distractor_counts(values) or [0]
+        counts = asked.num_distractor_classes or (0,)
         check(len(counts) == 1, "one --num_dis to export", counts, "pass for example --num_dis=7")
         num_distractors = counts[0]
-    queries = list_files.queries_per_class(split, values.shot_num)
-    episode = EpisodeConfig(values.way_num, values.shot_num, queries, unlabeled, num_distractors)
-    num_episodes = _first_given(_episode_nums(values)[split], NUM_EPISODES[split])
-    config = ListConfig(data_folder(values), split, episode, num_episodes, values.seed)
-    is_free = split == "test" and values.num_dis is None
+    way, shot = _first_given(asked.way, 5), _first_given(asked.shot, 1)
+    queries = list_files.queries_per_class(split, shot)
+    episode = EpisodeConfig(way, shot, queries, unlabeled, num_distractors)
+    num_episodes = _first_given(asked.num_episodes[split], NUM_EPISODES[split])
+    config = ListConfig(asked.data_folder, split, episode, num_episodes, asked.seed)
+    is_free = split == "test" and not asked.num_distractor_classes
     return with_most_distractors(config) if is_free else config
 
 
-def export_folder(values: flags.FlagValues) -> pathlib.Path:
+def export_folder(asked: ListFlags) -> pathlib.Path:
     """Returns the folder to export into."""
-    name = list_files.folder_name(values.dataset, values.shot_num, values.way_num)
-    return pathlib.Path(values.output) / name
+    way, shot = _first_given(asked.way, 5), _first_given(asked.shot, 1)
+    return pathlib.Path(asked.target) / list_files.folder_name(asked.dataset, shot, way)
 
 
-def named_folders(values: flags.FlagValues) -> list[pathlib.Path]:
+def named_folders(asked: ListFlags) -> list[pathlib.Path]:
     """Returns the folder of `--list`, or all that are stored.
 
     Raises:
         MissingInputError: If there are none.
     """
-    if not values.list:
-        return stored_folders(data_folder(values))
-    folder = pathlib.Path(data_folder(values)) / LISTS_FOLDER / pathlib.Path(values.list).name
+    if not asked.list:
+        return stored_folders(asked.data_folder)
+    folder = pathlib.Path(asked.data_folder) / LISTS_FOLDER / pathlib.Path(asked.list).name
     if not folder.is_dir():
-        names = ", ".join(other.name for other in stored_folders(data_folder(values)))
+        names = ", ".join(other.name for other in stored_folders(asked.data_folder))
         raise MissingInputError(
             f"Expected a list at {folder}, found none; pass one of these as --list: {names}."
         )
     return [folder]
 
 
-def single_folder(values: flags.FlagValues) -> pathlib.Path:
+def single_folder(asked: ListFlags) -> pathlib.Path:
     """Returns the folder of `--list`, or the only one stored for `--split`.
 
     Raises:
         InputError: If that is none or several.
     """
-    check_choice("split", values.split, SPLITS)
-    folders = stored = named_folders(values)
-    if not values.list:
-        folders = [folder for folder in stored if folder.name.startswith(f"{values.split}_")]
+    folders = stored = named_folders(asked)
+    if not asked.list:
+        folders = [folder for folder in stored if folder.name.startswith(f"{asked.split}_")]
     names = ", ".join(folder.name for folder in folders or stored)
     check(
         len(folders) == 1,
-        f"one stored list of split {values.split!r}",
+        f"one stored list of split {asked.split!r}",
         len(folders),
         f"pass one of these as --list: {names}",
     )
     return folders[0]
 
 
-def _shot_and_way(values: flags.FlagValues, folder: pathlib.Path) -> tuple[int, int]:
+def _shot_and_way(asked: ListFlags, folder: pathlib.Path) -> tuple[int, int]:
     """Returns what the flags tell, else the folder's name."""
-    is_shot_given, is_way_given = values["shot_num"].present, values["way_num"].present
     told = list_files.parse_folder_name(folder.resolve().name)
     check(
-        told is not None or (is_shot_given and is_way_given),
+        told is not None or None not in (asked.shot, asked.way),
         "a folder with a name like mini_1shot_5way",
         folder,
         "pass --shot_num and --way_num",
     )
     shot, way = told or (0, 0)
-    return values.shot_num if is_shot_given else shot, values.way_num if is_way_given else way
+    return _first_given(asked.shot, shot), _first_given(asked.way, way)
 
 
-def _episode_nums(values: flags.FlagValues) -> dict[str, int | None]:
-    return {split: values[f"{split}_episode_num"].value for split in SPLITS}
-
-
-def _distractor_counts(values: flags.FlagValues) -> Sequence[int] | None:
-    if values.num_dis is None:
-        return None
-    is_numeric = bool(values.num_dis) and all(text.isdecimal() for text in values.num_dis)
-    check(is_numeric, "--num_dis to be whole numbers", values.num_dis, "pass e.g. --num_dis=0,3")
-    return [int(text) for text in values.num_dis]
-
-
-def _given(values: Mapping[str, int | None]) -> dict[str, int]:
+def _given(values: dict[str, int | None]) -> dict[str, int]:
     return {name: value for name, value in values.items() if value is not None}
 
 

@@ -6,7 +6,7 @@ import shlex
 from lst_tf2.config import ListConfig
 from lst_tf2.tf1.list_files import NUM_TESTED_DISTRACTORS, TRAIN_QUERIES
 
-# What `train.py` and `test.py` ask for where a flag is not given.
+# What training and test ask for where a flag is not given.
 NUM_EPISODES = {"train": 80000, "val": 600, "test": 600}
 UNLABELED_PER_CLASS = {"train": 10, "val": 10, "test": 100}
 
@@ -15,8 +15,8 @@ def opening_command(config: ListConfig) -> str:
     """Returns the command that opens the list of `config`, or "" if none does."""
     if not _is_opened(config):
         return ""
-    script = "test.py" if config.split == "test" else "train.py"
-    return " ".join([f"python {script}", *map(shlex.quote, opening_flags(config))])
+    name = "test" if config.split == "test" else "train"
+    return " ".join([f"lst {name}", *map(shlex.quote, opening_flags(config))])
 
 
 def opening_text(config: ListConfig) -> str:
@@ -24,12 +24,12 @@ def opening_text(config: ListConfig) -> str:
     if command := opening_command(config):
         return f"opened by {command}"
     if config.split == "val" and config.num_episodes < NUM_EPISODES["val"]:
-        return f"opened by no command: train.py validates on {NUM_EPISODES['val']} episodes or more"
+        return f"opened by no command: training validates on {NUM_EPISODES['val']} episodes or more"
     return "opened by no command: counts of queries and distractors differ"
 
 
 def opening_flags(config: ListConfig) -> list[str]:
-    """Returns the flags of `train.py` or `test.py` that are not at their defaults."""
+    """Returns the flags of `lst train` or `lst test` that are not at their defaults."""
     episode, split, count = config.episode, config.split, config.num_episodes
     unlabeled = episode.unlabeled_per_class
     is_standard = split != "train" and episode.queries_per_class != episode.shot
@@ -62,7 +62,7 @@ def _distractor_flags(count: int) -> list[str]:
 
 
 def _is_opened(config: ListConfig) -> bool:
-    """Tells whether any flags make `train.py` or `test.py` ask for the list."""
+    """Tells whether any flags make `lst train` or `lst test` ask for the list."""
     episode, split = config.episode, config.split
     if split != "test" and episode.num_distractor_classes:
         return False

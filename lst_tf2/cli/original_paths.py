@@ -6,6 +6,8 @@ import re
 
 from absl import flags
 
+from lst_tf2.config import MetaTestConfig, MetaTrainConfig
+
 # Fixed in the original program, not among its flags.
 ORIGINAL_PRETRAIN_FOLDER = "pretrain_weights_dir"
 FINETUNE_STEP = 15000
@@ -28,6 +30,15 @@ def finetune_path(values: flags.FlagValues) -> str:
     if match := ORIGINAL_FILE.fullmatch(name):
         return os.path.join(folder, f"step_{match[1]}.npz")
     return path if name.endswith(".npz") else os.path.join(path, f"step_{FINETUNE_STEP}.npz")
+
+
+def start(
+    values: flags.FlagValues, config: MetaTrainConfig | MetaTestConfig
+) -> tuple[str, list[pathlib.Path]]:
+    """Returns the checkpoint that a run starts from, and where one of the original may lie."""
+    if config.finetune_path:
+        return config.finetune_path, finetune_sources(values, config.finetune_path)
+    return config.pretrained_path, backbone_sources(values)
 
 
 def backbone_sources(values: flags.FlagValues) -> list[pathlib.Path]:

@@ -1,6 +1,6 @@
 """Lays public and private images out as a data set. It never downloads.
 
-    python -m lst_tf2.cli.prepare <kind> --source=<folder or file> --out=data/<name>
+    lst prepare <kind> --source=<folder or file> --out=data/<name>
 
 writes `<out>/{labeled,unlabeled}_{train,val,test}/<class>/<image>` and `prepared.json`, the record
 of how, with a checksum of each class. `<kind>` is one of
@@ -29,20 +29,37 @@ The same source and seed give the same files. An interrupted run leaves `.<name>
 --out, and the same command goes on with it. --verify compares what is at --out with its record.
 """
 
+import dataclasses
 import pathlib
+from collections.abc import Sequence
 
-from absl import app, flags
+from absl import flags
 
-from lst_tf2.cli.command_help import show_on_help
+from lst_tf2.cli.command import Command
+from lst_tf2.cli.flag_rows import build_from
 from lst_tf2.data.layout import POOLS
 from lst_tf2.datasets.build import prepare_folder, prepare_published
 from lst_tf2.datasets.checksums import RECORD_NAME, verify_dataset
 from lst_tf2.datasets.published import NAMES, load_published
 from lst_tf2.datasets.writer import Recipe, Report
-from lst_tf2.errors import InputError, exit_on_input_error
+from lst_tf2.errors import check
+from lst_tf2.settings import Settings, part, setting
 
 KINDS = (*NAMES, "folder")
 OWN_UNLABELED_FRACTION = 0.5
+
+
+@dataclasses.dataclass(frozen=True)
+class PrepareFlags(Settings, group="What to read and to write"):
+    """Holds what to prepare, and how."""
+
+    source: str = setting("", "Folder or file to read.", flag="source")
+    out: str = setting("", "Folder of the data set; data/<kind> by default.", flag="out")
+    recipe: Recipe = part(Recipe(unlabeled_fraction=None))
+    shares: tuple[float, ...] = setting(
+        (0.64, 0.16, 0.2), "folder: shares of the classes for train, val and test.", flag="split"
+    )
+    verify: bool = setting(False, "Only compare what is at --out with its record.", flag="verify")
 
 
 def summary_lines(report: Report, image_size: int, max_shown: int = 20) -> list[str]:
@@ -59,80 +76,48 @@ def summary_lines(report: Report, image_size: int, max_shown: int = 20) -> list[
     where = f" --data_path={root.parent}" if root != pathlib.Path("data").resolve() else ""
     if root.name == "data":
         lines.append(
-            f"Next: python train.py --phase=pre --dataset={name}{where} "
+            f"Next: lst pretrain --dataset={name}{where} "
             f"--img_size={image_size} --pretrain_class_num={report.num_classes['train']}"
         )
     else:
-        lines.append("Next: move it into a folder named data, where train.py --dataset looks.")
+        lines.append("Next: move it into a folder named data, where lst pretrain --dataset looks.")
     return lines
 
 
-def main() -> None:
-    """Runs the command `python -m lst_tf2.cli.prepare`."""
-    flags.DEFINE_string("source", "", "Folder or file to read.")
-    flags.DEFINE_string("out", "", "Folder of the data set; data/<kind> by default.")
-    flags.DEFINE_integer("seed", 0, "The same seed draws the same splits and pools.")
-    flags.DEFINE_float(
-        "unlabeled_fraction",
-        None,
-        "Unlabeled share of the images of each class; 0.6 for miniImagenet, 0.9 for "
-        "tieredImagenet and 0.5 for the others by default.",
-    )
-    flags.DEFINE_list(
-        "split", "0.64,0.16,0.2", "folder: shares of the classes for train, val and test."
-    )
-    flags.DEFINE_integer("img_size", 84, "folder: side of an image in pixels.")
-    flags.DEFINE_boolean("verify", False, "Only compare what is at --out with its record.")
-    names = ("source", "out", "seed", "unlabeled_fraction", "split", "img_size", "verify")
-    show_on_help(names, __doc__)
-    app.run(run_command)
-
-
-def run_command(arguments: list[str]) -> None:
-    """Prepares what the arguments and flags say and tells what to run next."""
-    if len(arguments) != 2 or arguments[1] not in KINDS:
-        raise app.UsageError(f"Expected one of {', '.join(KINDS)}, received {arguments[1:]}.")
-    values, kind = flags.FLAGS, arguments[1]
-    out = values.out or f"data/{kind}"
-    with exit_on_input_error():
-        if values.verify:
-            print(f"All {verify_dataset(out)} classes in {out} are as {RECORD_NAME} records them.")
-            return
-        run = _run_folder if kind == "folder" else _run_published
-        print("\n".join(summary_lines(*run(kind, out, values))))
-
-
-def _run_folder(_: str, out: str, values: flags.FlagValues) -> tuple[Report, int]:
-    try:
-        shares = [float(share) for share in values.split]
-    except ValueError:
-        raise InputError(
-            f"Expected numbers for --split, received {','.join(values.split)}; "
-            "pass for example --split=0.64,0.16,0.2."
-        ) from None
-    given = values.unlabeled_fraction
-    fraction = OWN_UNLABELED_FRACTION if given is None else given
-    recipe = Recipe(values.img_size, fraction, values.seed)
-    return prepare_folder(values.source, out, shares=shares, recipe=recipe), values.img_size
-
-
-def _run_published(kind: str, out: str, values: flags.FlagValues) -> tuple[Report, int]:
-    published = load_published(kind)
-    for name in ("split", "img_size"):
-        if values[name].present:
-            raise InputError(
-                f"Expected no --{name}, received one; the split and size of {published.title} are "
-                "published, drop the flag."
+def run_prepare(values: flags.FlagValues, words: Sequence[str]) -> None:
+    """Prepares the kind of data set that `words` names and tells what to run next."""
+    asked, (kind,) = build_from(PrepareFlags, values), words
+    out = asked.out or f"data/{kind}"
+    if asked.verify:
+        print(f"All {verify_dataset(out)} classes in {out} are as {RECORD_NAME} records them.")
+    elif kind == "folder":
+        report = _prepare_own(asked, out)
+        print("\n".join(summary_lines(report, asked.recipe.image_size)))
+    else:
+        published = load_published(kind)
+        for name in ("split", "img_size"):
+            check(
+                not values[name].present,
+                f"no --{name}",
+                f"one; the split and size of {published.title} are published",
+                "drop the flag",
             )
-    report = prepare_published(
-        published,
-        values.source,
-        out,
-        unlabeled_fraction=values.unlabeled_fraction,
-        seed=values.seed,
-    )
-    return report, published.image_size
+        recipe = asked.recipe
+        report = prepare_published(
+            published,
+            asked.source,
+            out,
+            unlabeled_fraction=recipe.unlabeled_fraction,
+            seed=recipe.seed,
+        )
+        print("\n".join(summary_lines(report, published.image_size)))
 
 
-if __name__ == "__main__":
-    main()
+def _prepare_own(asked: PrepareFlags, out: str) -> Report:
+    recipe = asked.recipe
+    if recipe.unlabeled_fraction is None:
+        recipe = dataclasses.replace(recipe, unlabeled_fraction=OWN_UNLABELED_FRACTION)
+    return prepare_folder(asked.source, out, shares=asked.shares, recipe=recipe)
+
+
+PREPARE = Command("lst prepare", __doc__, run_prepare, (PrepareFlags,), choices=KINDS)

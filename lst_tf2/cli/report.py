@@ -1,24 +1,31 @@
-"""The command that shows the results of a run side by side."""
+"""Shows the results of meta-tests side by side.
+
+    lst report checkpoints/demo
+    lst report checkpoints/LST_mini_1_shot checkpoints/LST_mini_5_shot
+
+reads what `lst test` left in the folders of one or several runs, prints tables and draws accuracy
+over the stages of self-training into stages.png of the first. Columns are titled by what they
+differ in.
+"""
 
 import pathlib
-import sys
+from collections.abc import Sequence
 
-from lst_tf2.errors import exit_on_input_error
+from absl import flags
+
+from lst_tf2.cli.command import Command
 from lst_tf2.evaluation.report import format_table, group_tables, plot_stages, read_summaries
 
 
-def main() -> None:
-    """Runs `python -m lst_tf2.cli.report <run folder>`."""
-    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
-        sys.exit("usage: python -m lst_tf2.cli.report <run folder>")
-    folder = pathlib.Path(sys.argv[1])
-    with exit_on_input_error():
-        summaries = read_summaries(folder)
-        for table in group_tables(summaries):
-            print(format_table(table), end="\n\n")
-        plot_stages(summaries, folder / "stages.png")
-        print(f"Plot: {folder / 'stages.png'}\nNext: tensorboard --logdir {folder}")
+def run_report(_: flags.FlagValues, words: Sequence[str]) -> None:
+    """Prints the results in the folders `words` and plots them."""
+    folders = [pathlib.Path(word) for word in words]
+    summaries = read_summaries(folders)
+    for table in group_tables(summaries):
+        print(format_table(table), end="\n\n")
+    path = folders[0] / "stages.png"
+    plot_stages(summaries, path)
+    print(f"Plot: {path}\nNext: tensorboard --logdir {folders[0]}")
 
 
-if __name__ == "__main__":
-    main()
+REPORT = Command("lst report", __doc__, run_report, words="<run folder> ...")

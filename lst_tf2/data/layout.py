@@ -87,11 +87,7 @@ def scan_split(folder: str | os.PathLike, split: str) -> Catalogue:
     """
     folder = pathlib.Path(folder)
     if not folder.is_dir():
-        hint = (
-            f"render it with `python -m lst_tf2.cli.glyphs --out={folder}`"
-            if folder.name == "glyphs"
-            else LAYOUT_HELP
-        )
+        hint = "render it with `lst glyphs`" if folder.name == "glyphs" else LAYOUT_HELP
         raise MissingInputError(f"Expected a data set at {folder}, found no folder; {hint}.")
     labeled, unlabeled = (
         _scan_pool(folder / f"{pool}_{split}") for pool in ("labeled", "unlabeled")

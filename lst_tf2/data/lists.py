@@ -137,8 +137,8 @@ def stored_folders(data_folder: str) -> list[pathlib.Path]:
     found = [e for e in entries if e.is_dir() and not e.name.startswith(".")]
     if not found:
         raise MissingInputError(
-            f"Expected episode lists in {folder}, found none; train.py and test.py draw them, "
-            "`python -m lst_tf2.cli.episodes import` takes those of the original program."
+            f"Expected episode lists in {folder}, found none; training and test draw them, "
+            "`lst episodes import` takes those of the original program."
         )
     return found
 

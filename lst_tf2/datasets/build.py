@@ -23,7 +23,7 @@ from lst_tf2.datasets.writer import (
 from lst_tf2.errors import MissingInputError, check
 
 DEFAULT_RECIPE = Recipe()
-FOLDER_REMEDY = "pass --source=<folder of class folders of images>"
+FOLDER_REMEDY = "name a folder of class folders of images"
 
 
 def prepare_folder(
@@ -81,7 +81,8 @@ def check_shares(shares: Sequence[float]) -> None:
         len(shares) == len(SPLITS) and min(shares) > 0 and math.isclose(sum(shares), 1),
         "shares of the classes for train, val and test, each above 0, that sum to 1",
         ",".join(map(str, shares)),
-        "pass for example --split=0.64,0.16,0.2",
+        "name them as 0.64,0.16,0.2",
+        "shares",
     )
 
 
@@ -97,7 +98,8 @@ def draw_splits(names: Sequence[str], shares: Sequence[float], seed: int) -> dic
         num_train >= 1,
         f"enough classes for shares {','.join(map(str, shares))}, one for each split at least",
         len(names),
-        "add class folders or change --split",
+        "add class folders or change the shares",
+        "shares",
     )
     drawn = [names[i] for i in np.random.default_rng(seed).permutation(len(names))]
     ends = (num_train, num_train + num_val)
@@ -139,7 +141,8 @@ def prepare_published(
             unlabeled_fraction is None,
             f"no unlabeled_fraction, as {source} has labeled and unlabeled images",
             unlabeled_fraction,
-            "drop --unlabeled_fraction",
+            "leave it out",
+            "unlabeled_fraction",
         )
         recipe = dataclasses.replace(recipe, unlabeled_fraction=None)
     whole = [dataclasses.replace(entry, images=WholeImages(entry.images)) for entry in classes]

@@ -24,6 +24,7 @@ from lst_tf2 import files
 from lst_tf2.datasets.glyph_drawing import RECIPE, Recipe, render_glyph
 from lst_tf2.errors import InputError, check, check_at_least
 from lst_tf2.progress import Progress
+from lst_tf2.settings import Settings, setting
 
 # Latin, Greek, Cyrillic, Armenian, Georgian, digits, symbols. No two classes look alike within
 # the variation below, nor is one the mirror image of another (Я is in, R is out), so that
@@ -46,30 +47,22 @@ RECORD_NAME = "glyphs.json"
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
-    """Holds what determines the images, besides the fonts.
+class GlyphSettings(Settings, group="The data set"):
+    """Holds what determines the images, besides the fonts."""
 
-    Raises:
-        InputError: If a value is out of range or a character occurs twice.
-    """
-
-    seed: int = 0
-    image_size: int = 32
-    images_per_class: int = 200
+    seed: int = setting(0, "The same seed gives the same images.", flag="seed", at_least=0)
+    image_size: int = setting(32, "Side of an image in pixels.", flag="img_size", at_least=8)
+    images_per_class: int = setting(
+        200, "Half of them labeled, half unlabeled.", flag="images_per_class", at_least=2
+    )
     splits: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=SPLITS.copy)
     recipe: Recipe = RECIPE
 
-    def __post_init__(self):
-        """Checks the bounds."""
-        check_at_least(0, "pass another --seed", seed=self.seed)
-        check_at_least(8, "raise --img_size", image_size=self.image_size)
-        check_at_least(2, "raise --images_per_class", images_per_class=self.images_per_class)
-        check(
-            self.images_per_class % 2 == 0,
-            "an even images_per_class, as half are labeled",
-            self.images_per_class,
-            "change --images_per_class",
-        )
+    def check(self) -> None:
+        """Raises `InputError` for an odd count or a character that occurs twice."""
+        count = self.images_per_class
+        expected = "an even images_per_class, as half are labeled"
+        check(count % 2 == 0, expected, count, "change it", "images_per_class")
         characters = [character for _, character in self.classes()]
         repeated = {c for c in characters if characters.count(c) > 1}
         check(not repeated, "each character once", f"twice {sorted(repeated)}", "edit the splits")
@@ -83,6 +76,9 @@ class Settings:
         record = vars(self) | {"recipe": vars(self.recipe), "fonts": FONTS}
         record["splits"] = {s: {class_name(c): c for c in cs} for s, cs in self.splits.items()}
         return json.loads(json.dumps(record))
+
+
+DEFAULTS = GlyphSettings()
 
 
 class Report(NamedTuple):
@@ -109,7 +105,7 @@ def image_paths(split: str, character: str, images_per_class: int) -> list[pathl
     ]
 
 
-def render_class(folder: pathlib.Path, settings: Settings, entry: tuple[str, str]) -> None:
+def render_class(folder: pathlib.Path, settings: GlyphSettings, entry: tuple[str, str]) -> None:
     """Writes every image of one class; `entry` is its split and character."""
     split, character = entry
     for index, path in enumerate(image_paths(split, character, settings.images_per_class)):
@@ -121,7 +117,7 @@ def render_class(folder: pathlib.Path, settings: Settings, entry: tuple[str, str
         Image.fromarray(image).save(folder / path)
 
 
-def render_classes(folder: pathlib.Path, settings: Settings, workers: int) -> None:
+def render_classes(folder: pathlib.Path, settings: GlyphSettings, workers: int) -> None:
     """Renders every class in `workers` processes; with one, in this process."""
     render, classes = functools.partial(render_class, folder, settings), settings.classes()
     with Progress("glyphs", len(classes), print_every=25) as progress:
@@ -151,13 +147,12 @@ def has_dataset(folder: pathlib.Path) -> bool:
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise InputError(
             f"Expected nothing, or a data set with its {RECORD_NAME}, at {folder}; received "
-            "something else, which --overwrite does not replace either; "
-            "choose another --out or move it away."
-        )
+            "something else, which is never replaced; choose another folder or move it away."
+        ).about("out")
     return False
 
 
-def find_problem(folder: pathlib.Path, settings: Settings) -> str:
+def find_problem(folder: pathlib.Path, settings: GlyphSettings) -> str:
     """Returns what keeps the data set in `folder` from being that of `settings`, or ""."""
     found, wanted = files.read_json(folder / RECORD_NAME), settings.record()
     changed = [key for key in wanted if found.get(key) != wanted[key]]
@@ -171,13 +166,7 @@ def find_problem(folder: pathlib.Path, settings: Settings) -> str:
 
 
 def render_dataset(
-    out: str | os.PathLike,
-    *,
-    seed: int = 0,
-    image_size: int = 32,
-    images_per_class: int = 200,
-    splits: Mapping[str, Sequence[str]] = SPLITS,
-    workers: int | None = None,
+    out: str | os.PathLike, settings: GlyphSettings = DEFAULTS, workers: int | None = None
 ) -> Report:
     """Renders the data set, whole or not at all, unless it is there already.
 
@@ -185,29 +174,27 @@ def render_dataset(
 
     Args:
         out: Folder of the data set.
-        seed: 0 or more; the same seed gives the same bytes.
-        image_size: Side in pixels.
-        images_per_class: Even; one half is labeled, the other unlabeled.
-        splits: Characters of each split.
+        settings: The same settings give the same bytes.
         workers: Processes, at most one for each processor; None for that many.
 
     Raises:
-        InputError: If an argument is out of range, or something else is at `out`.
+        InputError: If there is less than one worker, or something else is at `out`.
     """
-    settings = Settings(seed, image_size, images_per_class, splits)
     folder = pathlib.Path(out).resolve()
     if not has_dataset(folder):
         return write_dataset(folder, settings, workers)
     if problem := find_problem(folder, settings):
         raise InputError(
-            f"Expected glyphs of seed={seed}, image_size={image_size}, "
-            f"images_per_class={images_per_class} at {folder}, received {problem}; "
-            "choose another --out or pass --overwrite to replace it."
-        )
-    return Report(folder, images_per_class * len(settings.classes()), is_new=False)
+            f"Expected glyphs of seed={settings.seed}, image_size={settings.image_size}, "
+            f"images_per_class={settings.images_per_class} at {folder}, received {problem}; "
+            "choose another folder or `overwrite` to replace it."
+        ).about("out", "overwrite")
+    return Report(folder, settings.images_per_class * len(settings.classes()), is_new=False)
 
 
-def write_dataset(out: str | os.PathLike, settings: Settings, workers: int | None = None) -> Report:
+def write_dataset(
+    out: str | os.PathLike, settings: GlyphSettings = DEFAULTS, workers: int | None = None
+) -> Report:
     """Renders the data set, whole or not at all; an earlier one stays until the new one is whole.
 
     Raises:
@@ -216,7 +203,7 @@ def write_dataset(out: str | os.PathLike, settings: Settings, workers: int | Non
     """
     folder, processors = pathlib.Path(out).resolve(), os.cpu_count() or 1
     workers = processors if workers is None else workers
-    check_at_least(1, "raise --workers", workers=workers)
+    check_at_least(1, "raise it", workers=workers)
     has_dataset(folder)  # Raises for what nobody asked to replace.
     folder.parent.mkdir(parents=True, exist_ok=True)
     attic = tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent)

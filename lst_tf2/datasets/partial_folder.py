@@ -127,8 +127,8 @@ def _lock(handle: int, folder: pathlib.Path) -> None:
     except BlockingIOError:
         raise InputError(
             f"Expected {folder} to be free, received one that another run writes to; "
-            "wait for it or choose another --out."
-        ) from None
+            "wait for it or choose another folder."
+        ).about("out") from None
 
 
 def _claim(folder: pathlib.Path, plan: Mapping[str, Any]) -> None:

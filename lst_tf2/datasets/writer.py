@@ -21,32 +21,39 @@ from lst_tf2.datasets.checksums import RECORD_NAME, class_digest
 from lst_tf2.datasets.fit_images import UNREADABLE, is_unreadable, one_line
 from lst_tf2.datasets.partial_folder import ClassRecord, PartialFolder, resume_folder
 from lst_tf2.datasets.source import SourceClass
-from lst_tf2.errors import InputError, check, check_at_least, check_seed
+from lst_tf2.errors import InputError, check, check_seed
 from lst_tf2.progress import Progress
+from lst_tf2.settings import Settings, setting
 
 
 @dataclasses.dataclass(frozen=True)
-class Recipe:
+class Recipe(Settings, group="The data set"):
     """Holds what determines the images, besides the source; `image_size` in pixels.
 
     `unlabeled_fraction` is None where the source has its own pools.
-
-    Raises:
-        InputError: If a value is out of range.
     """
 
-    image_size: int = 84
-    unlabeled_fraction: float | None = 0.5
-    seed: int = 0
+    image_size: int = setting(
+        84, "folder: side of an image in pixels.", flag="img_size", at_least=8
+    )
+    unlabeled_fraction: float | None = setting(
+        0.5,
+        "Unlabeled share of the images of each class; 0.6 for miniImagenet, 0.9 for "
+        "tieredImagenet and 0.5 for the others by default.",
+        flag="unlabeled_fraction",
+        kind=float,
+    )
+    seed: int = setting(0, "The same seed draws the same splits and pools.", flag="seed")
 
-    def __post_init__(self):
-        check_at_least(8, "raise --img_size", image_size=self.image_size)
+    def check(self) -> None:
+        """Raises `InputError` for a seed or a fraction that is none."""
         check_seed(self.seed)
         check(
             self.unlabeled_fraction is None or 0 < self.unlabeled_fraction < 1,
             "an unlabeled_fraction above 0 and below 1",
             self.unlabeled_fraction,
-            "mend --unlabeled_fraction",
+            "choose another",
+            "unlabeled_fraction",
         )
 
 
@@ -82,8 +89,8 @@ def free_folder(out: str | os.PathLike) -> pathlib.Path:
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise InputError(
             f"Expected nothing at {folder}, received files that are never overwritten; "
-            "choose another --out or remove it."
-        )
+            "choose another folder or remove it."
+        ).about("out")
     return folder
 
 

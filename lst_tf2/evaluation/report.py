@@ -5,6 +5,7 @@ import dataclasses
 import io
 import math
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -199,12 +200,17 @@ def _plot_panel(panel, summary: dict) -> None:
     )
 
 
-def read_summaries(folder: pathlib.Path) -> list[dict]:
-    """Returns all results of a run, those without distractors first.
+def read_summaries(folders: Sequence[pathlib.Path]) -> list[dict]:
+    """Returns all results of some runs, those without distractors first.
 
     Raises:
-        MissingInputError: If the run has none.
+        MissingInputError: If a run has none.
     """
+    summaries = [summary for folder in folders for summary in _read_folder(folder)]
+    return sorted(summaries, key=lambda summary: summary["num_distractor_classes"])
+
+
+def _read_folder(folder: pathlib.Path) -> list[dict]:
     types = dict.fromkeys(("baseline", "last_step", "best_step", "gain", "settings"), dict)
     lists = {"per_stage": list, "pseudo_label_accuracy": list}
     summaries = [
@@ -213,9 +219,9 @@ def read_summaries(folder: pathlib.Path) -> list[dict]:
     ]
     if not summaries:
         raise MissingInputError(
-            f"Expected results_*.json in {folder}, found none; run `python test.py` first."
+            f"Expected results_*.json in {folder}, found none; run `lst test` first."
         )
-    return sorted(summaries, key=lambda summary: summary["num_distractor_classes"])
+    return summaries
 
 
 def group_tables(summaries: list[dict]) -> list[list[dict]]:

@@ -115,8 +115,7 @@ def find_checkpoint(folder: pathlib.Path, test_iter: str) -> pathlib.Path:
     if not path.exists():
         raise MissingInputError(
             f"Expected a checkpoint {path} for test_iter={test_iter}, found none (saved steps: "
-            f"{', '.join(map(str, steps)) or 'none'}); pass one of these, or train on with "
-            "`python train.py`."
+            f"{', '.join(map(str, steps)) or 'none'}); choose one of these, or train on."
         ).about("test_iter")
     return path
 

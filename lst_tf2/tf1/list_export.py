@@ -41,14 +41,16 @@ def check_original_counts(config: ListConfig, catalogue: Catalogue) -> None:
         return
     most = list_files.NUM_DISTRACTOR_FILES
     count = config.episode.num_distractor_classes
-    check(count <= most, f"at most {most} distractor classes", count, "lower --num_dis")
+    expected = f"at most {most} distractor classes"
+    check(count <= most, expected, count, "lower it", "num_distractor_classes")
     for entry in catalogue.classes:
         check(
             len(entry.unlabeled) >= NUM_TEST_UNLABELED,
             f"{NUM_TEST_UNLABELED} unlabeled images, as the original lists for a test, in "
             f"{catalogue.folder / 'unlabeled_test' / entry.name}",
             len(entry.unlabeled),
-            "add images, or leave test episodes out with --splits=train,val",
+            "add images, or leave test episodes out",
+            "splits",
         )
 
 
@@ -82,7 +84,8 @@ def check_agreement(lists: EpisodeLists) -> None:
                 has_same_episodes(lists, load_lists(folder, lists.catalogue, config)),
                 f"the episodes stored in {folder}, with {count} distractor classes",
                 "others from the seed",
-                f"pass --num_dis={stored_count} to export those, or import them with {count}",
+                f"ask for {stored_count} to export those, or import them with {count}",
+                "num_distractor_classes",
             )
 
 
@@ -103,8 +106,8 @@ def check_free(folder: pathlib.Path) -> None:
     if folder.exists():
         raise InputError(
             f"Expected nothing at {folder}, found files that are never overwritten; "
-            "choose another --output or move it away."
-        )
+            "choose another folder or move it away."
+        ).about("target")
 
 
 def write_tf1_folder(exported: Sequence[EpisodeLists], folder: pathlib.Path, root: str) -> None:

@@ -42,13 +42,13 @@ class Imported(NamedTuple):
 
 
 class SplitReport(NamedTuple):
-    """Says what became of the lists of one split; `problem` is "" where all is well."""
+    """Says what became of the lists of one split."""
 
     split: str
     num_found: int
     missing: Sequence[str]
     imported: Sequence[Imported]
-    problem: str
+    problem: InputError | None
 
 
 def import_lists(request: ImportRequest) -> list[SplitReport]:
@@ -65,8 +65,8 @@ def import_lists(request: ImportRequest) -> list[SplitReport]:
         wanted = " or ".join(f"{split}_filenames.npy" for split in request.splits)
         raise MissingInputError(
             f"Expected lists {wanted} in {request.folder}, found none; pass the folder that the "
-            "original program wrote, such as --input=filenames_and_labels/mini_1shot_5way."
-        )
+            "original program wrote, such as filenames_and_labels/mini_1shot_5way."
+        ).about("source")
     return [import_split(request, split) for split in splits]
 
 
@@ -76,23 +76,23 @@ def import_split(request: ImportRequest, split: str) -> SplitReport:
         catalogue = scan_split(request.data_folder, split)
         numbers = number_listed(request.folder, catalogue)
         if missing := numbers.missing:
-            return SplitReport(split, numbers.num_found, missing, [], missing_text(missing))
+            return SplitReport(split, numbers.num_found, missing, [], missing_error(missing))
         configs = list_configs(request, split)
         lists = [read_tf1_lists(request.folder, config, catalogue) for config in configs]
         imported = [Imported(part.config, not is_stored(part)) for part in lists]
     except InputError as error:
-        return SplitReport(split, 0, [], [], str(error))
+        return SplitReport(split, 0, [], [], error)
     for part, (config, is_new) in zip(lists, imported, strict=True):
         if is_new:
             origin = f"imported from {request.folder.resolve().name}"
             save_lists(part, list_folder(config), origin)
-    return SplitReport(split, numbers.num_found, [], imported, "")
+    return SplitReport(split, numbers.num_found, [], imported, None)
 
 
-def missing_text(missing: Sequence[str]) -> str:
+def missing_error(missing: Sequence[str]) -> InputError:
     """Returns what to say of images that are listed and not there."""
     first = ", ".join(missing[:NUM_NAMED])
-    return (
+    return InputError(
         f"Expected every image that the lists name, found {len(missing)} missing (first: {first}); "
         "use the images that the lists were drawn from, in folders of the same names."
     )
@@ -138,7 +138,8 @@ def count_episodes(request: ImportRequest, split: str) -> int:
         num_names > 0 and num_names % per_episode == 0,
         f"whole episodes of {request.way} x {per_class} = {per_episode} names in {path}",
         f"{num_names} names",
-        "pass the --way_num and --shot_num that the lists were drawn with",
+        "give the way and shot that the lists were drawn with",
+        *("way", "shot"),
     )
     return num_names // per_episode
 
@@ -152,8 +153,8 @@ def unlabeled_counts(request: ImportRequest, split: str) -> list[int]:
         raise MissingInputError(
             f"Expected lists of unlabeled images in "
             f"{request.folder / f'unlabeled_samples_for_{split}'}, found none; restore them, or "
-            "leave the split out of --splits."
-        )
+            "leave the split out."
+        ).about("splits")
     return found
 
 
@@ -189,6 +190,7 @@ def is_stored(lists: EpisodeLists) -> bool:
         is_same,
         f"nothing or the same lists at {folder}",
         "others, which are never overwritten",
-        "move that folder away, or pass another --seed, here and to train.py and test.py",
+        "move that folder away, or choose another seed, here and in training and test",
+        "seed",
     )
     return True

@@ -156,7 +156,8 @@ def _check_counts(config: ListConfig) -> None:
         episode.num_distractor_classes <= most,
         f"at most {most} distractor classes, as the original lists for split {split!r}",
         episode.num_distractor_classes,
-        "lower --num_dis",
+        "lower it",
+        "num_distractor_classes",
     )
     unlabeled, step = episode.unlabeled_per_class, list_files.IMAGES_PER_FILE
     most = step * list_files.NUM_UNLABELED_FILES
@@ -164,7 +165,8 @@ def _check_counts(config: ListConfig) -> None:
         split != "test" or (unlabeled % step == 0 and unlabeled <= most),
         "10, 20, ... or 100 unlabeled images a class, as each of 10 files holds 10",
         unlabeled,
-        "pass such a --nb_ul_samples",
+        "choose such a count",
+        "test_unlabeled_per_class",
     )
 
 

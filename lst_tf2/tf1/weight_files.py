@@ -42,9 +42,9 @@ def find_steps(path: pathlib.Path) -> dict[int, StepFiles]:
     if not steps:
         raise MissingInputError(
             f"Expected weights_<n>.npy, or with it ss_weights_<n>.npy, fc_weights_<n>.npy and "
-            f"swn_weights_<n>.npy, or a Saver's <name>-<n>.index, at {path}, found none; pass the "
-            "file or its folder as --input."
-        )
+            f"swn_weights_<n>.npy, or a Saver's <name>-<n>.index, at {path}, found none; name the "
+            "file or its folder."
+        ).about("source")
     return steps
 
 

@@ -135,8 +135,8 @@ def name_targets(groups: Groups, model: ModelConfig) -> dict[tuple[str, str], st
     if faults:
         raise InputError(
             f"Expected the arrays of a backbone with filters {model.filters} and image size "
-            f"{model.image_size}: {'; '.join(faults)}. Mend --img_size or the files."
-        )
+            f"{model.image_size}: {'; '.join(faults)}. Mend the image size or the files."
+        ).about("image_size")
     return {
         (group, name): target
         for group, variables in expected.items()
@@ -186,15 +186,15 @@ def check_target(conversions: Sequence[Conversion], folder: pathlib.Path) -> Non
     if is_trained_here(folder):
         raise InputError(
             f"Expected no run of ours in {folder}, found one that was trained there and would be "
-            "overwritten; choose another --output."
-        )
+            "overwritten; choose another folder."
+        ).about("target")
     models = list(dict.fromkeys(conversion.model for conversion in conversions))
     if len(models) > 1:
         raise InputError(
             "Expected steps of one model, received filters "
-            f"{', '.join(str(model.filters) for model in models)}; pass one file as --input, and "
-            "a folder for each model as --output."
-        )
+            f"{', '.join(str(model.filters) for model in models)}; convert one "
+            "file at a time, each into a folder of its own."
+        ).about("source", "target")
     if (folder / "config.json").exists():
         check_model(folder, models[0])
 

@@ -1,22 +1,22 @@
-"""Command lines with flags of their own, parsed as a script would."""
+"""Command lines parsed as a command would, and the settings that they make."""
 
-from absl import flags as absl_flags
+from lst_tf2.cli import run_configs, test, train
+from lst_tf2.cli.command import parse as parse_command
 
-from lst_tf2.cli import flag_tables, flags
+COMMANDS = {"pretrain": train.PRETRAIN, "train": train.TRAIN, "test": test.TEST}
+CONFIGS = {
+    "pretrain": run_configs.pretrain_config,
+    "train": run_configs.train_config,
+    "test": run_configs.test_config,
+}
 
-TRAIN, TEST = (flag_tables.script_rows(script) for script in ("train.py", "test.py"))
 
-
-def parse(rows, *arguments):
-    """Returns the values of the flags in `rows`."""
-    values = absl_flags.FlagValues()
-    flag_tables.define_rows(rows, values)
-    values(["script", *arguments])
+def parse(name, *arguments):
+    """Returns the values of the flags of `lst <name>`."""
+    values, _ = parse_command(COMMANDS[name], arguments)
     return values
 
 
-def script_config(script, *arguments):
-    """Returns the settings that `train.py` or `test.py` makes of the rest of its command line."""
-    if script == "train.py":
-        return flags.train_config(parse(TRAIN, *arguments))
-    return flags.test_config(parse(TEST, *arguments))
+def config_of(name, *arguments):
+    """Returns the settings that `lst <name>` makes of the rest of its command line."""
+    return CONFIGS[name](parse(name, *arguments))

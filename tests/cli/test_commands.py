@@ -58,7 +58,7 @@ def fixture_home(tmp_path_factory):
         result = run_script(script, *arguments, cwd=home)
         assert result.returncode == 0, result.stderr
         assert "tensorboard --logdir" in result.stdout
-    (home / "next.txt").write_text(result.stdout.split("Next: python ")[1])
+    (home / "next.txt").write_text(result.stdout.split("Next: ")[1])
     result = run_script("test.py", *TEST, "--test_iter=best", cwd=home)
     assert result.returncode == 0, result.stderr
     assert "paired gain, last step" in result.stdout
@@ -94,10 +94,10 @@ def test_each_split_was_packed_once(home):
 
 
 def test_printed_next_command_runs(home):
-    script, *arguments = shlex.split((home / "next.txt").read_text())
-    assert script == "test.py"
+    script, name, *arguments = shlex.split((home / "next.txt").read_text())
+    assert (script, name) == ("lst", "test")
     needed = ["--nb_ul_samples=3", "--nums_in_folders=2", "--test_episode_num=1"]
-    result = run(script, *arguments, *needed, cwd=home)
+    result = run(script, name, *arguments, *needed, cwd=home)
     assert result.returncode == 0, result.stderr
 
 
@@ -189,7 +189,7 @@ def test_other_settings_need_overwrite(home):
         ("train.py", [*META, "--dataset=nothing"], ["data/nothing", "found no folder"]),
         ("train.py", [*META, "--way_num=9"], ["at most 4 classes", "way=9", "--way_num"]),
         ("train.py", [*META, "--nb_ul_samples=99"], ["99 to 65535 images", "received 18"]),
-        ("train.py", [*META, "--exp_name=../x"], ["--exp_name", "without slashes"]),
+        ("train.py", [*META, "--exp_name=../x"], ["(--exp_name)", "without slashes"]),
         ("train.py", [*META, "--pretrain_iterations=7"], ["step_7.npz", "saved steps there: 2"]),
         ("train.py", [*META, "--filters=4,9"], ["filters", "repeat its settings", "--filters"]),
         ("train.py", [*META, "--filters=4,x"], ["whole numbers", "filters"]),
@@ -271,25 +271,6 @@ def test_help_teaches(script, words, tmp_path):
         assert word in text, word
 
 
-@pytest.mark.parametrize(
-    ("entry", "words"),
-    [
-        ("lst_tf2.cli.commands:train", ["Pre-trains", "--meta_lr"]),
-        ("lst_tf2.cli.commands:convert", ["Converts weights", "--[no]to_tf1"]),
-        ("lst_tf2.cli.glyphs:main", ["Renders `glyphs`", "--images_per_class"]),
-        ("lst_tf2.cli.prepare:main", ["Lays public", "--unlabeled_fraction"]),
-        ("lst_tf2.cli.episodes:main", ["Imports, exports, prints", "--nb_ul_samples"]),
-    ],
-)
-def test_help_of_installed_commands_teaches(entry, words, tmp_path):
-    module, function = entry.split(":")
-    script = tmp_path / "lst-command"
-    script.write_text(f"from {module} import {function}\n{function}()\n")
-    result = run_script(script, "--help", cwd=tmp_path)
-    for word in words:
-        assert word in result.stdout, word
-
-
 FRONT_PAGE_TRAIN = (
     "--shot_num=1 --dataset=miniImagenet --pretrain_class_num=64 --nb_ul_samples=10 "
     "--metatrain_iterations=15000 --exp_name=LST_mini_1_shot"
@@ -338,7 +319,7 @@ def test_weights_go_to_the_original_and_back(home, tmp_path):
     assert result.returncode == 0, result.stderr
     assert "bit for bit" in result.stdout
     assert "soft_weighting/dense1_kernel" in result.stdout
-    hint = "Next: python test.py --exp_name=returned --test_iter=2 --filters=4,8 --img_size=16"
+    hint = "Next: lst test --exp_name=returned --test_iter=2 --filters=4,8 --img_size=16"
     assert hint in result.stdout
     long_name = "dataset(letters).cls(3).shot(1).lr_drop_step(7).norm(batch).found"
     shutil.copytree(tmp_path / "old", home / "weights_saving_dir" / long_name)
@@ -384,5 +365,5 @@ def test_converter_refuses_and_rehearses_without_output(home, tmp_path):
     arguments = [f"--input={tmp_path / 'old'}", f"--output={home / 'checkpoints' / 'small'}"]
     write_npy_files(tmp_path / "old", small_groups(), step=2)
     result = run("convert_tf1_weights.py", *arguments, "--img_size=8", cwd=tmp_path)
-    assert_refused(result, "Expected no run of ours", "choose another --output")
+    assert_refused(result, "Expected no run of ours", "(--output)")
     assert not result.stdout

@@ -5,8 +5,7 @@ import re
 
 import pytest
 
-from lst_tf2.cli import flags
-from tests.cli.flag_values import TEST, TRAIN, parse
+from tests.cli.flag_values import config_of
 
 ROOT = pathlib.Path(__file__).parents[2]
 CONFIGS = ROOT / "configs"
@@ -18,16 +17,16 @@ CELLS = [
 ]
 
 
-def load(name, script, monkeypatch):
+def load(path, name, monkeypatch):
     monkeypatch.chdir(ROOT)  # Flagfiles name others from there.
-    return parse(TRAIN if script == "train" else TEST, f"--flagfile=configs/{name}.flags")
+    return config_of(name, f"--flagfile=configs/{path}.flags")
 
 
 @pytest.mark.parametrize(("data", "shot", "distractors"), CELLS)
 def test_paper_cell_has_the_settings_of_its_cell(data, shot, distractors, monkeypatch):
     cell = f"paper/{data}_{shot}shot{'_distractors' if distractors else ''}"
-    train = flags.train_config(load(f"{cell}_train", "train", monkeypatch))
-    test = flags.test_config(load(f"{cell}_test", "test", monkeypatch))
+    train = load(f"{cell}_train", "train", monkeypatch)
+    test = load(f"{cell}_test", "test", monkeypatch)
     assert train.run_folder == test.run_folder == f"checkpoints/LST_{data}_{shot}_shot"
     assert train.train_list.data_folder == f"data/{data}Imagenet"
     assert train.train_list.episode.shot == test.test_list.episode.shot == shot
@@ -54,16 +53,16 @@ def test_every_value_of_the_paper_says_where_it_comes_from():
 def test_front_page_cell_is_the_front_page(monkeypatch):
     from tests.cli.test_commands import FRONT_PAGE_TEST, FRONT_PAGE_TRAIN
 
-    train = flags.train_config(load("paper/mini_1shot_train", "train", monkeypatch))
-    assert train == flags.train_config(parse(TRAIN, *FRONT_PAGE_TRAIN.split()))
-    test = flags.test_config(load("paper/mini_1shot_test", "test", monkeypatch))
-    assert test == flags.test_config(parse(TEST, *FRONT_PAGE_TEST.split()))
+    train = load("paper/mini_1shot_train", "train", monkeypatch)
+    assert train == config_of("train", *FRONT_PAGE_TRAIN.split())
+    test = load("paper/mini_1shot_test", "test", monkeypatch)
+    assert test == config_of("test", *FRONT_PAGE_TEST.split())
 
 
 def test_ablation_has_ten_settings_of_two_runs(monkeypatch):
     found = {}
     for path in sorted((CONFIGS / "ablation").glob("test_*.flags")):
-        config = flags.test_config(load(f"ablation/{path.stem}", "test", monkeypatch))
+        config = load(f"ablation/{path.stem}", "test", monkeypatch)
         stages = config.self_training
         assert config.run_folder == "checkpoints/" + (
             "ablation_unweighted"
@@ -76,17 +75,14 @@ def test_ablation_has_ten_settings_of_two_runs(monkeypatch):
         )
     assert len(set(found.values())) == len(found) == 10
     for name in ("train", "train_unweighted"):
-        config = flags.train_config(load(f"ablation/{name}", "train", monkeypatch))
+        config = load(f"ablation/{name}", "train", monkeypatch)
         assert config.adaptation.weighting == ("soft" if name == "train" else "none")
 
 
 @pytest.mark.parametrize(("start", "dataset"), [("demo", "glyphs"), ("cifar_fs", "cifar_fs")])
 def test_flagfiles_of_a_run_fit_each_other(start, dataset, monkeypatch):
-    pretrain, train = (
-        flags.train_config(load(f"{start}_{name}", "train", monkeypatch))
-        for name in ("pretrain", "train")
-    )
-    test = flags.test_config(load(f"{start}_test", "test", monkeypatch))
+    pretrain, train = (load(f"{start}_{name}", name, monkeypatch) for name in ("pretrain", "train"))
+    test = load(f"{start}_test", "test", monkeypatch)
     assert pretrain.data_folder == test.test_list.data_folder == f"data/{dataset}"
     assert train.pretrained_path == test.pretrained_path
     assert train.pretrained_path.endswith(f"step_{pretrain.loop.num_steps}.npz")

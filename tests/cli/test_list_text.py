@@ -1,4 +1,4 @@
-"""`python -m lst_tf2.cli.episodes print`, on the recorded lists."""
+"""`lst episodes print`, on the recorded lists."""
 
 import re
 
@@ -18,7 +18,7 @@ def test_print_shows_an_episode_in_feeding_order(run, folder, capsys):
     capsys.readouterr()
     run("print", f"--list={name}", "--index=1")
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].endswith("opened by python test.py --test_episode_num=10 --use_distractors")
+    assert lines[0].endswith("opened by lst test --test_episode_num=10 --use_distractors")
     assert lines[1] == "Episode 1 of 10"
     with np.load(GOLDEN / "lists.npz") as recorded:
         names = recorded["mini_1shot_5way/test_filenames.npy"][10:20]

@@ -4,9 +4,9 @@ import pathlib
 
 import pytest
 
-from lst_tf2.cli import flags, original_paths
+from lst_tf2.cli import original_paths, run_configs
 from lst_tf2.errors import InputError
-from tests.cli.flag_values import TEST, TRAIN, parse
+from tests.cli.flag_values import config_of, parse
 
 # As recorded from a run of the original, with --exp_name=oracle.
 RECORDED = (
@@ -18,7 +18,7 @@ RECORDED = (
 
 def parse_test(*arguments):
     """A test's flags, with those of the training that name its folder."""
-    return parse(TEST, *arguments)
+    return parse("test", *arguments)
 
 
 def test_long_name_is_the_recorded_one():
@@ -43,23 +43,23 @@ def test_runs_are_found_by_long_name_then_by_what_a_test_names(tmp_path):
 
 
 def test_backbone_is_looked_for_in_both_folders():
-    sources = original_paths.backbone_sources(parse(TRAIN, "--pretrain_w_path=mine"))
+    sources = original_paths.backbone_sources(parse("train", "--pretrain_w_path=mine"))
     end = pathlib.Path("miniImagenet", "pretrain_weights", "weights_14000.npy")
     assert sources == ["mine" / end, "pretrain_weights_dir" / end]
 
 
 def test_finetuning_starts_from_the_step_that_the_original_takes():
-    default = parse(TRAIN, "--meta_finetune", "--shot_num=5")
-    path = flags.train_config(default).finetune_path
+    default = parse("train", "--meta_finetune", "--shot_num=5")
+    path = run_configs.train_config(default).finetune_path
     assert path == "pretrain_weights/miniImagenet/5-shot_MTL_weights/step_15000.npz"
     sources = original_paths.finetune_sources(default, path)
     assert pathlib.Path("pretrain_weights_dir/5-shot_MTL_weights") in sources
     assert pathlib.Path("pretrain_weights_dir/miniImagenet/5-shot_MTL_weights") in sources
-    folder = parse(TEST, "--meta_finetune", "--finetune_w_path=mtl", "--test_iter=0")
-    assert flags.test_config(folder).finetune_path == "mtl/step_15000.npz"
-    file = parse(TRAIN, "--meta_finetune", "--finetune_w_path=mtl/step_3.npz")
-    assert flags.train_config(file).finetune_path == "mtl/step_3.npz"
-    file = parse(TRAIN, "--meta_finetune", "--finetune_w_path=mtl/ss_weights_3.npy")
-    assert flags.train_config(file).finetune_path == "mtl/step_3.npz"
+    folder = parse("test", "--meta_finetune", "--finetune_w_path=mtl", "--test_iter=0")
+    assert run_configs.test_config(folder).finetune_path == "mtl/step_15000.npz"
+    file = parse("train", "--meta_finetune", "--finetune_w_path=mtl/step_3.npz")
+    assert run_configs.train_config(file).finetune_path == "mtl/step_3.npz"
+    file = parse("train", "--meta_finetune", "--finetune_w_path=mtl/ss_weights_3.npy")
+    assert run_configs.train_config(file).finetune_path == "mtl/step_3.npz"
     with pytest.raises(InputError, match="--meta_finetune with --finetune_w_path, received 'mtl'"):
-        flags.train_config(parse(TRAIN, "--finetune_w_path=mtl"))
+        config_of("train", "--finetune_w_path=mtl")

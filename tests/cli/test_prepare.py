@@ -1,26 +1,13 @@
-import functools
-
 import pytest
-from absl import flags
 
 from lst_tf2.cli import prepare
+from lst_tf2.cli.main import run_lst
 from tests.datasets.test_build import write_source
 
 
-@pytest.fixture
-def run(monkeypatch):
-    def run_main(*arguments):
-        values = flags.FlagValues()
-        with monkeypatch.context() as patch:
-            patch.setattr(flags, "FLAGS", values)
-            for kind in ("string", "integer", "float", "list", "boolean"):
-                define = functools.partial(getattr(flags, f"DEFINE_{kind}"), flag_values=values)
-                patch.setattr(flags, f"DEFINE_{kind}", define)
-            command_line = ["prepare", *arguments]
-            patch.setattr(prepare.app, "run", lambda command: command(values(command_line)))
-            prepare.main()
-
-    return run_main
+@pytest.fixture(name="run")
+def fixture_run():
+    return lambda *arguments: run_lst(["prepare", *arguments])
 
 
 def test_command_prints_counts_and_the_next_command(tmp_path, monkeypatch, run, capsys):
@@ -32,7 +19,7 @@ def test_command_prints_counts_and_the_next_command(tmp_path, monkeypatch, run, 
     assert "Skipped 1 files:\n  'class0/bad.png': neither a JPEG nor a PNG file" in printed.out
     assert "train: 3 classes, 6 labeled, 6 unlabeled images\n" in printed.out
     assert printed.out.splitlines()[-1] == (
-        "Next: python train.py --phase=pre --dataset=own --img_size=16 --pretrain_class_num=3"
+        "Next: lst pretrain --dataset=own --img_size=16 --pretrain_class_num=3"
     )
     assert "images 21/21" in printed.err
 
@@ -61,11 +48,11 @@ def test_help_names_every_kind_and_form():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["folder"], "Expected a source to read, found no --source; pass --source="),
+        (["folder"], "Expected a source to read, found none; name a folder"),
         (["folder", "--split=a,b,c"], "Expected numbers for --split, received a,b,c; pass"),
         (["cifar_fs", "--img_size=84"], "Expected no --img_size, received one"),
         (["miniImagenet", "--split=0.6,0.2,0.2"], "Expected no --split, received one; the split"),
-        (["tieredImagenet"], "Expected a source to read, found no --source; pass --source="),
+        (["tieredImagenet"], "Expected a source to read, found none; name a folder"),
         (["fc100", "--source=nowhere"], "Expected a source to read, found nothing at nowhere"),
     ],
 )
@@ -79,9 +66,9 @@ def test_command_refuses_in_one_line(run, capsys, arguments, message):
 
 
 @pytest.mark.parametrize("arguments", [[], ["mnist"], ["folder", "cifar_fs"]])
-def test_command_needs_one_known_kind(run, arguments):
-    with pytest.raises(
-        prepare.app.UsageError,
-        match="Expected one of miniImagenet, tieredImagenet, cifar_fs, fc100, folder",
-    ):
+def test_command_needs_one_known_kind(run, arguments, capsys):
+    with pytest.raises(SystemExit) as exit_info:
         run(*arguments)
+    assert exit_info.value.code == 1
+    error = capsys.readouterr().err
+    assert "Expected one of miniImagenet, tieredImagenet, cifar_fs, fc100, folder" in error

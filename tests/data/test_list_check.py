@@ -1,4 +1,4 @@
-"""`python -m lst_tf2.cli.episodes check`, on drawn and on recorded lists."""
+"""`lst episodes check`, on drawn and on recorded lists."""
 
 import dataclasses
 import re
@@ -10,7 +10,7 @@ from lst_tf2.config import EpisodeConfig, ListConfig
 from lst_tf2.data.layout import scan_split
 from lst_tf2.data.list_check import find_repetition
 from lst_tf2.data.lists import open_lists, sample_lists
-from tests.cli.flag_values import script_config
+from tests.cli.flag_values import config_of
 from tests.small_data import write_data_set
 from tests.tf1.recorded_lists import LISTS, import_lists
 
@@ -48,7 +48,7 @@ def test_repetition_is_found(lists, name, where, message):
 
 def test_check_shows_a_table_of_sound_lists(run, folder, capsys):
     import_lists(run, folder)
-    open_lists(script_config("test.py", "--test_episode_num=5").test_list)
+    open_lists(config_of("test", "--test_episode_num=5").test_list)
     capsys.readouterr()
     run("check")
     lines = capsys.readouterr().out.splitlines()
@@ -56,7 +56,7 @@ def test_check_shows_a_table_of_sound_lists(run, folder, capsys):
     assert all(line.endswith(" sound") for line in lines[1:-1])
     assert sum("  10  imported from mini_1shot_5way" in line for line in lines) == 4
     assert sum("   5  drawn from the seed" in line for line in lines) == 1
-    assert lines[-1].startswith("Next: python -m lst_tf2.cli.episodes print --list=test_5way_")
+    assert lines[-1].startswith("Next: lst episodes print --list=test_5way_")
 
 
 def damage_classes(folder):

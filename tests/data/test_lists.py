@@ -147,7 +147,7 @@ def test_too_little_data_is_refused(folder, change, message):
 def test_missing_folders_are_named(folder, tmp_path):
     with pytest.raises(MissingInputError, match="nowhere, found no folder"):
         scan_split(tmp_path / "nowhere", "train")
-    with pytest.raises(MissingInputError, match=r"python -m lst_tf2.cli.glyphs"):
+    with pytest.raises(MissingInputError, match=r"lst glyphs"):
         scan_split(tmp_path / "glyphs", "train")
     class_folder = next((folder / "labeled_val").iterdir())
     shutil.rmtree(class_folder)

@@ -216,7 +216,7 @@ def test_what_is_there_stays(tmp_path, kind):
     kept = out if kind == "file" else out / "kept.txt"
     kept.parent.mkdir(exist_ok=True)
     kept.write_text("mine")
-    with pytest.raises(InputError, match="never overwritten; choose another --out"):
+    with pytest.raises(InputError, match="never overwritten; choose another folder"):
         build.prepare_folder(source, out, recipe=SMALL)
     assert kept.read_text() == "mine"
 

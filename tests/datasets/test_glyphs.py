@@ -12,14 +12,16 @@ from PIL import Image
 
 from lst_tf2.datasets import glyph_drawing, glyphs
 from lst_tf2.errors import InputError, MissingInputError
+from tests.command_line import run
 
 FEW_SPLITS = {"train": ("A", "Ж"), "val": ("Ξ",), "test": ("დ",)}
 FONT_PATHS = [str(glyphs.FONT_FOLDER / font) for font in glyphs.FONTS]
 
 
 def render_few(out, **changes):
-    few = {"images_per_class": 4, "splits": FEW_SPLITS, "workers": 1}
-    return glyphs.render_dataset(out, **{**few, **changes})
+    settings = {"images_per_class": 4, "splits": FEW_SPLITS, "workers": 1} | changes
+    workers = settings.pop("workers")
+    return glyphs.render_dataset(out, glyphs.GlyphSettings(**settings), workers)
 
 
 def read_files(folder):
@@ -37,7 +39,7 @@ def test_splits_are_disjoint_mixes_of_scripts():
 
 
 def test_class_names_are_plain_and_distinct():
-    names = {glyphs.class_name(c) for _, c in glyphs.Settings().classes()}
+    names = {glyphs.class_name(c) for _, c in glyphs.GlyphSettings().classes()}
     assert len(names) == 100
     assert all(re.fullmatch("[a-z][a-z_]*", name) for name in names)
     assert glyphs.class_name("Ж") == "cyrillic_capital_zhe"
@@ -47,7 +49,7 @@ def test_class_names_are_plain_and_distinct():
 @pytest.mark.parametrize("font_path", FONT_PATHS, ids=glyphs.FONTS)
 def test_every_glyph_exists_in_every_font(font_path):
     covered = ft2font.FT2Font(font_path).get_charmap()
-    assert [c for _, c in glyphs.Settings().classes() if ord(c) not in covered] == []
+    assert [c for _, c in glyphs.GlyphSettings().classes() if ord(c) not in covered] == []
 
 
 def shapes(characters, font_path, *, mirrored):
@@ -80,7 +82,7 @@ def correlations(characters, *, mirrored):
 def test_no_two_classes_look_alike(mirrored, look_alikes):
     for pair in look_alikes:  # The measure must find what it is to find.
         assert correlations(pair, mirrored=mirrored).max() > 0.8
-    characters = [c for _, c in glyphs.Settings().classes()]
+    characters = [c for _, c in glyphs.GlyphSettings().classes()]
     found = correlations(characters, mirrored=mirrored)
     first, second = np.unravel_index(found.argmax(), found.shape)
     assert found.max() < 0.8, characters[first] + characters[second]
@@ -197,7 +199,7 @@ def test_complete_dataset_is_left_alone(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"seed": 1}, r"glyphs of seed=1, .* received one with other seed=0; .*--overwrite"),
+        ({"seed": 1}, r"glyphs of seed=1, .* received one with other seed=0; .*`overwrite`"),
         ({"image_size": 16}, "received one with other image_size=32"),
         ({"splits": {"train": ("A",)}}, "received one with other splits"),
     ],
@@ -228,10 +230,10 @@ def test_damaged_record_is_refused(tmp_path, content, message):
 
 def test_foreign_folder_is_neither_filled_nor_replaced(tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(InputError, match=r"received something else.*choose another --out"):
+    with pytest.raises(InputError, match=r"received something else.*choose another folder"):
         render_few(tmp_path)
-    with pytest.raises(InputError, match="which --overwrite does not replace"):
-        glyphs.write_dataset(tmp_path, glyphs.Settings(splits=FEW_SPLITS), workers=1)
+    with pytest.raises(InputError, match="which is never replaced"):
+        glyphs.write_dataset(tmp_path, glyphs.GlyphSettings(splits=FEW_SPLITS), workers=1)
     with pytest.raises(InputError, match="received something else"):
         render_few(tmp_path / "thesis.txt")
     assert read_files(tmp_path) == {"thesis.txt": b"years of work"}
@@ -240,7 +242,7 @@ def test_foreign_folder_is_neither_filled_nor_replaced(tmp_path):
 def test_write_dataset_replaces_an_earlier_one(tmp_path):
     render_few(tmp_path / "glyphs")
     (tmp_path / "glyphs" / "cache.bin").write_bytes(b"of the earlier images")
-    settings = glyphs.Settings(seed=1, images_per_class=2, splits={"test": ("Σ",)})
+    settings = glyphs.GlyphSettings(seed=1, images_per_class=2, splits={"test": ("Σ",)})
     assert glyphs.write_dataset(tmp_path / "glyphs", settings, workers=1).is_new
     render_few(tmp_path / "fresh", seed=1, images_per_class=2, splits={"test": ("Σ",)})
     assert read_files(tmp_path / "glyphs") == read_files(tmp_path / "fresh")
@@ -261,7 +263,7 @@ def test_interruption_leaves_the_folder_as_it_was(tmp_path, monkeypatch, had_dat
         rendered.append(arguments)
 
     monkeypatch.setattr(glyphs, "render_class", interrupt_at_the_third)
-    settings = glyphs.Settings(seed=1, images_per_class=2, splits=FEW_SPLITS)
+    settings = glyphs.GlyphSettings(seed=1, images_per_class=2, splits=FEW_SPLITS)
     with pytest.raises(KeyboardInterrupt):
         glyphs.write_dataset(tmp_path / "glyphs", settings, workers=1)
     assert len(rendered) == 2
@@ -283,7 +285,7 @@ def test_error_in_a_worker_process_leaves_nothing(tmp_path):
         ({"images_per_class": 0}, "images_per_class of at least 2, received 0"),
         ({"images_per_class": 3}, "an even images_per_class, .* received 3"),
         ({"splits": {"train": ("A", "Ж"), "val": ("A",)}}, r"received twice \['A'\]"),
-        ({"workers": 0}, "workers of at least 1, received 0; raise --workers"),
+        ({"workers": 0}, "workers of at least 1, received 0"),
     ],
 )
 def test_argument_out_of_range_is_refused(tmp_path, changes, message):
@@ -298,25 +300,20 @@ def run_python(*arguments):
 
 def test_command_renders_says_so_and_reports_errors_in_one_line(tmp_path):
     out = tmp_path / "glyphs"
-    command = [
-        "-m",
-        "lst_tf2.cli.glyphs",
-        f"--out={out}",
-        "--images_per_class=2",
-        "--img_size=16",
-    ]
+    command = [f"--out={out}", "--images_per_class=2", "--img_size=16", "--workers=1"]
     first, again, refused, replaced = (
-        run_python(*command, "--workers=1", *extra)
+        run("lst", "glyphs", *command, *extra, cwd=tmp_path)
         for extra in ([], [], ["--seed=1"], ["--seed=1", "--overwrite"])
     )
     assert first.returncode == again.returncode == replaced.returncode == 0
     assert first.stdout.splitlines() == [
         f"Wrote 200 images in {out}",
-        "Next: python train.py --phase=pre --flagfile=configs/demo_pretrain.flags",
+        "Next: lst pretrain --flagfile=configs/demo_pretrain.flags",
     ]
     assert again.stdout.startswith(f"Nothing to do, found 200 images in {out}\n")
     assert (refused.returncode, refused.stdout) == (1, "")
-    assert re.fullmatch(r"error: Expected glyphs of seed=1, .*--overwrite.*\n", refused.stderr)
+    (line,) = [text for text in refused.stderr.splitlines() if text.startswith("error: ")]
+    assert re.fullmatch(r"error: Expected glyphs of seed=1, .* \(--out, --overwrite\)\.", line)
     assert json.loads((out / "glyphs.json").read_text())["seed"] == 1
     assert replaced.stdout.startswith("Wrote")
 

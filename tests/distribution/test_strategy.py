@@ -17,7 +17,7 @@ from lst_tf2.evaluation.meta_test import meta_test
 from lst_tf2.runs.checkpoints import read_arrays
 from lst_tf2.training.meta_train import meta_train
 from lst_tf2.training.pretrain import pretrain
-from tests.cli.flag_values import script_config
+from tests.cli.flag_values import config_of
 from tests.distribution.small_cluster import finish, start, start_workers
 from tests.small_data import write_data_set
 
@@ -46,8 +46,8 @@ def fixture_home(tmp_path_factory):
     pre = ["--phase=pre", "--pretrain_class_num=4", "--pretrain_batch_size=8", *MODEL]
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(home)
-        pretrain(script_config("train.py", *pre))
-        meta_train(script_config("train.py", "--exp_name=one", *META))
+        pretrain(config_of("pretrain", *pre))
+        meta_train(config_of("train", "--exp_name=one", *META))
     return home
 
 
@@ -113,7 +113,7 @@ def test_run_goes_on_after_a_worker_was_killed(home):
 
 def test_two_workers_share_a_meta_test(home, monkeypatch):
     monkeypatch.chdir(home)
-    summary, curves = meta_test(script_config("test.py", "--exp_name=one", *TEST))
+    summary, curves = meta_test(config_of("test", "--exp_name=one", *TEST))
     workers, _ = start_workers("test.py", "--exp_name=one", *TEST, cwd=home)
     finish(*workers)
     (path,) = (home / "checkpoints" / "one").glob("results_*.json")

@@ -99,7 +99,7 @@ def test_unlike_tests_do_not_share_a_table(summary):
 def test_damaged_results_are_refused(content, tmp_path):
     (tmp_path / "results_x.json").write_text(content)
     with pytest.raises(InputError, match=r"results_x\.json"):
-        report.read_summaries(tmp_path)
+        report.read_summaries([tmp_path])
 
 
 def test_same_results_give_the_same_bytes(summary, tmp_path):
@@ -109,5 +109,5 @@ def test_same_results_give_the_same_bytes(summary, tmp_path):
 
 
 def test_run_without_results_is_refused(tmp_path):
-    with pytest.raises(MissingInputError, match=r"found none; run `python test\.py` first"):
-        report.read_summaries(tmp_path)
+    with pytest.raises(MissingInputError, match=r"found none; run `lst test` first"):
+        report.read_summaries([tmp_path])

@@ -1,4 +1,4 @@
-"""`python -m lst_tf2.cli.episodes import`, on the recorded lists."""
+"""`lst episodes import`, on the recorded lists."""
 
 import dataclasses
 import re
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lst_tf2.data.lists import list_folder, open_lists
-from tests.cli.flag_values import script_config
+from tests.cli.flag_values import config_of
 from tests.tf1.recorded_lists import (
     DATA,
     LISTS,
@@ -41,9 +41,9 @@ def test_imported_lists_are_opened_by_the_scripts_and_fed_as_recorded(run, folde
     if way == "absolute":
         write_all_named(folder, lambda a: np.char.replace(a, ".//data", "/home/someone/x/data"))
     import_lists(run, folder)
-    train = script_config("train.py", "--nb_ul_samples=2", "--train_episode_num=10")
-    test = script_config("test.py", "--test_episode_num=10")
-    with_distractors = script_config("test.py", "--test_episode_num=10", "--use_distractors")
+    train = config_of("train", "--nb_ul_samples=2", "--train_episode_num=10")
+    test = config_of("test", "--test_episode_num=10")
+    with_distractors = config_of("test", "--test_episode_num=10", "--use_distractors")
     # A validation list is opened at 600 episodes or more; the recorded one holds 10.
     val_list = dataclasses.replace(train.val_list, num_episodes=10)
     configs = [train.train_list, val_list, test.test_list, with_distractors.test_list]
@@ -57,19 +57,19 @@ def test_import_prints_counts_and_commands_that_open_the_lists(run, folder, tmp_
     import_lists(run, folder, "--num_dis=0,3,7")
     printed = capsys.readouterr().out
     assert f"train: all {count_named(folder, 'train')} named images found\n" in printed
-    assert "train.py validates on 600 episodes or more" in printed
+    assert "training validates on 600 episodes or more" in printed
     lines = printed.splitlines()
     opened = [
-        (lines[i - 1].split(": ")[1], line.split("opened by python ")[1])
+        (lines[i - 1].split(": ")[1], line.split("opened by lst ")[1])
         for i, line in enumerate(lines)
-        if "opened by python" in line
+        if "opened by lst" in line
     ]
     assert len(opened) == 4
     for stored, command in opened:
-        config = script_config(*shlex.split(command))
-        is_test = command.startswith("test.py")
+        config = config_of(*shlex.split(command))
+        is_test = command.startswith("test ")
         assert str(list_folder(config.test_list if is_test else config.train_list)) == stored
-    assert lines[-1] == "Next: python train.py --nb_ul_samples=2 --train_episode_num=10"
+    assert lines[-1] == "Next: lst train --nb_ul_samples=2 --train_episode_num=10"
     assert len(stored_names(tmp_path)) == 5
 
 
@@ -83,11 +83,11 @@ def test_import_of_the_same_lists_again_changes_nothing(run, folder, tmp_path, c
 
 
 def test_import_never_replaces_other_lists(run, refused, folder, tmp_path):
-    drawn = script_config("test.py", "--test_episode_num=10", "--use_distractors").test_list
+    drawn = config_of("test", "--test_episode_num=10", "--use_distractors").test_list
     before = open_lists(drawn).labeled
     error, printed = refused("import", f"--input={folder}")
     assert "nothing or the same lists at" in error
-    assert "move that folder away, or pass another --seed" in error
+    assert "move that folder away, or choose another seed" in error
     assert printed.count("written: ") == 2
     # Not even its neighbour without distractors is written.
     assert [name for name in stored_names(tmp_path) if name.startswith("test")] == [
@@ -145,11 +145,11 @@ def test_problems_of_several_splits_are_all_shown(refused, folder):
         (["--input=data", "--way_num=5", "--shot_num=1"], "lists train_filenames.npy or .* none"),
         (["--shot_num=2"], "sound lists of .* problems in train, val, test"),
         (["--dataset=other"], "Expected a data set at data/other, found no folder"),
-        (["--dataset=a/b"], "--dataset to be the name of a folder, received 'a/b'"),
+        (["--dataset=a/b"], "dataset to be the name of a folder, received 'a/b'.*--dataset"),
         (["--splits=test,dev"], "splits to be one of train, val, test, received 'dev'.*--splits"),
         (["--splits="], "splits to be one of train, val, test, received ''"),
         (["--num_dis=8", "--splits=test"], "at most 7 distractor classes"),
-        (["--num_dis=x"], "--num_dis to be whole numbers"),
+        (["--num_dis=x"], "whole numbers for --num_dis, received x"),
         (["--index=1"], "no --index to import, received one; drop it, or use it to print"),
         (["--val_episode_num=0", "--splits=val"], "num_episodes of at least 1, received 0"),
         (["--nb_ul_samples=3", "--splits=val"], "a list .*val_3_un_filenames.npy, found none"),

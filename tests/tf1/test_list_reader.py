@@ -188,9 +188,9 @@ def test_archive_in_place_of_a_list_is_refused(folder):
     ("split", "settings", "message"),
     [
         ("test", {"count": 11}, "11 or more episodes of 5 x 2 = 10 names.*received 100 names"),
-        ("test", {"unlabeled": 15}, "10, 20, ... or 100 unlabeled.*received 15; pass"),
-        ("test", {"unlabeled": 110}, "10, 20, ... or 100 unlabeled.*received 110; pass"),
-        ("test", {"distractors": 8}, "at most 7 distractor classes.*received 8; lower --num_dis"),
+        ("test", {"unlabeled": 15}, "10, 20, ... or 100 unlabeled.*received 15; choose"),
+        ("test", {"unlabeled": 110}, "10, 20, ... or 100 unlabeled.*received 110; choose"),
+        ("test", {"distractors": 8}, "at most 7 distractor classes.*received 8; lower"),
         ("val", {"distractors": 1}, "at most 0 distractor classes.*'val', received 1; lower"),
         ("val", {"unlabeled": 3}, "Expected a list .*val_3_un_filenames.npy, found none; pass"),
     ],

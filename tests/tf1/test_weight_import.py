@@ -140,7 +140,7 @@ def test_runs_trained_here_and_other_models_are_not_overwritten(tmp_path):
     settings = {"model": dataclasses.asdict(SMALL), "seed": 0}
     write_json(tmp_path / "new" / "config.json", {"settings": settings})
     before = (tmp_path / "new" / "step_7.npz").stat().st_mtime_ns
-    with pytest.raises(InputError, match=r"Expected no run of ours in .* choose another --output"):
+    with pytest.raises(InputError, match=r"Expected no run of ours in .* choose another folder"):
         convert(tmp_path / "old", tmp_path / "new")
     assert (tmp_path / "new" / "step_7.npz").stat().st_mtime_ns == before
 
@@ -150,12 +150,12 @@ def test_steps_of_several_models_need_folders_of_their_own(tmp_path):
     read = weight_import.read_step(weight_files.find_steps(tmp_path / "old")[7], 7, SMALL)
     other = dataclasses.replace(read, step=8, model=ModelConfig(filters=(8, 8)))
     weight_import.check_target([read, read], tmp_path / "new")
-    with pytest.raises(InputError, match=r"filters \(4, 8\), \(8, 8\); pass one file as --input"):
+    with pytest.raises(InputError, match=r"filters \(4, 8\), \(8, 8\); convert one file"):
         weight_import.check_target([read, other], tmp_path / "new")
 
 
 def test_image_size_must_fit_the_soft_weighting_network(tmp_path):
     write_npy_files(tmp_path / "old", small_groups())
     settings = dataclasses.replace(SMALL, image_size=16)
-    with pytest.raises(InputError, match=r"RN_fc_w1 has shape \(4, 8\), not \(16, 8\).*--img_size"):
+    with pytest.raises(InputError, match=r"RN_fc_w1 has shape \(4, 8\), not \(16, 8\).*image size"):
         convert(tmp_path / "old", tmp_path / "new", settings)

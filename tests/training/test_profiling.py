@@ -1,23 +1,21 @@
 import pytest
 import tensorflow as tf
 
-from lst_tf2.cli import flags
 from lst_tf2.errors import InputError
 from lst_tf2.training.profiling import profile
-from tests.cli.flag_values import TRAIN, parse
+from tests.cli.flag_values import config_of
 
 
-@pytest.mark.parametrize("phase", ["pre", "meta"])
-def test_flag_counts_iterations_from_1(phase):
-    config = flags.train_config(parse(TRAIN, f"--phase={phase}", "--profile_steps=2,3"))
-    assert config.loop.profiled == range(1, 3)
-    assert not flags.train_config(parse(TRAIN, f"--phase={phase}")).loop.profiled
+@pytest.mark.parametrize("name", ["pretrain", "train"])
+def test_flag_counts_iterations_from_1(name):
+    assert config_of(name, "--profile_steps=2,3").loop.profiled == range(1, 3)
+    assert not config_of(name).loop.profiled
 
 
 @pytest.mark.parametrize("words", ["3,2", "0,2", "2", "a,b", "1,2,3"])
 def test_other_values_are_refused(words):
     with pytest.raises(InputError, match="profile_steps"):
-        flags.train_config(parse(TRAIN, f"--profile_steps={words}"))
+        config_of("train", f"--profile_steps={words}")
 
 
 def test_steps_asked_for_are_recorded(tmp_path):

@@ -60,8 +60,9 @@ def find_source(source: str | os.PathLike, remedy: str) -> pathlib.Path:
         MissingInputError: If there is nothing.
     """
     if not source or not os.path.exists(source):
-        shown = f"nothing at {source}" if source else "no --source"
-        raise MissingInputError(f"Expected a source to read, found {shown}; {remedy}.")
+        shown = f"nothing at {source}" if source else "none"
+        message = f"Expected a source to read, found {shown}; {remedy}."
+        raise MissingInputError(message).about("source")
     return pathlib.Path(source).resolve()
 
 
@@ -76,7 +77,7 @@ def read_source(source: str | os.PathLike, published: Published) -> list[SourceC
     forms = FORMS[published.name]
     accepted = "; ".join(form.description for form in forms)
     path = find_source(
-        source, f"pass --source=<folder or file> with one of: {accepted}. Get {published.where}"
+        source, f"name a folder or file with one of: {accepted}. Get {published.where}"
     )
     fitting = [form for form in forms if form.fits(path)]
     if len(fitting) != 1:

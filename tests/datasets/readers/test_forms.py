@@ -202,7 +202,7 @@ def test_pools_of_the_source_are_kept_byte_for_byte(tmp_path):
     record = json.loads(written.pop("prepared.json"))
     assert written == read_files(tmp_path / "source")
     assert record["unlabeled_fraction"] is None
-    with pytest.raises(InputError, match=r"Expected no unlabeled_fraction, .* received 0\.3; drop"):
+    with pytest.raises(InputError, match=r"no unlabeled_fraction, .* received 0\.3; leave"):
         prepare_published(
             small("miniImagenet"), tmp_path / "source", tmp_path / "b", unlabeled_fraction=0.3
         )

@@ -3,61 +3,43 @@
 import json
 import math
 import os
+import sys
 from typing import Any
 
-from absl import flags, logging
+from absl import flags
 
 from lst_tf2 import config
+from lst_tf2.cli.flag_rows import given_values, rows_of
 from lst_tf2.cli.flag_tables import (
-    CONVERT_ROWS,
+    PRETRAIN_SETTINGS,
     RETIRED_FLAGS,
-    TEST_ROWS,
-    TRAIN_ROWS,
-    RunFlags,
+    TEST_SETTINGS,
+    TRAIN_SETTINGS,
+    EpisodeRunFlags,
+    PretrainFlags,
     TestFlags,
     TrainFlags,
-    parsed_values,
 )
 from lst_tf2.cli.original_paths import finetune_path
 from lst_tf2.errors import check, check_at_least
-from lst_tf2.settings import FlagRow, build
-
-
-def convert_model_config(values: flags.FlagValues) -> config.ModelConfig:
-    """Returns the settings of `convert_tf1_weights.py` that the files do not tell.
-
-    Raises:
-        InputError: If a folder is not named or a setting is out of bounds.
-    """
-    for name in ("input", "output"):
-        check(bool(values[name].value), f"--{name}", "none", "name a file or folder; see --help")
-    to_be_told = (1,)
-    return build(config.ModelConfig, _read(CONVERT_ROWS, values), {"filters": to_be_told})
+from lst_tf2.settings import build
 
 
 def warn_of_retired_flags(values: flags.FlagValues) -> None:
     """Warns once of each given flag that has no effect any more."""
-    for name, _, why in RETIRED_FLAGS:
+    for name, (_, why) in RETIRED_FLAGS.items():
         if values[name].present:
-            logging.warning("--%s has no effect: %s.", name, why)
+            print(f"warning: --{name} has no effect: {why}.", file=sys.stderr)
 
 
-def train_config(values: flags.FlagValues) -> config.PretrainConfig | config.MetaTrainConfig:
-    """Returns the settings of `train.py`.
+def pretrain_config(values: flags.FlagValues) -> config.PretrainConfig:
+    """Returns the settings of pre-training.
 
     Raises:
         InputError: If a flag is out of bounds or two contradict each other.
     """
-    warn_of_retired_flags(values)
-    read = _read(TRAIN_ROWS, values)
-    run = build(TrainFlags, read)
-    make = _pretrain_config if run.phase == "pre" else _meta_train_config
-    return make(values, run, read)
-
-
-def _pretrain_config(
-    values: flags.FlagValues, run: TrainFlags, read: dict[str, Any]
-) -> config.PretrainConfig:
+    read = _read(PRETRAIN_SETTINGS, values)
+    run = build(PretrainFlags, read)
     check(
         values.distribution == "none",
         "--distribution=none with --phase=pre: batch norm uses the statistics of the batch at "
@@ -66,23 +48,28 @@ def _pretrain_config(
         "pre-train on one device",
     )
     given = {
-        "data_folder": _data_folder(run),
+        "data_folder": run.data_folder,
         "run_folder": os.path.join(run.pretrain_folder, run.dataset),
         "optimizer": {} if run.has_floor else {"min_lr": 0.0},
     }
     return build(config.PretrainConfig, read, given)
 
 
-def _meta_train_config(
-    values: flags.FlagValues, run: TrainFlags, read: dict[str, Any]
-) -> config.MetaTrainConfig:
+def train_config(values: flags.FlagValues) -> config.MetaTrainConfig:
+    """Returns the settings of meta-training.
+
+    Raises:
+        InputError: If a flag is out of bounds or two contradict each other.
+    """
+    read = _read(TRAIN_SETTINGS, values)
+    run = build(TrainFlags, read)
     check_at_least(1, "raise --lr_drop_step", lr_drop_step=values.lr_drop_step)
     interval = math.lcm(values.lr_drop_step, max(1, values.meta_val_print_step))
-    folder = _data_folder(run)
+    folder = run.data_folder
     validation = {"queries_per_class": _queries(run, values.shot_num)}
     given = {
-        "run_folder": _run_folder(run),
-        "pretrained_path": _pretrained_path(run),
+        "run_folder": run.run_folder,
+        "pretrained_path": run.pretrained_path,
         "train_list": {"data_folder": folder},
         "val_list": {
             "data_folder": folder,
@@ -98,13 +85,12 @@ def _meta_train_config(
 
 
 def test_config(values: flags.FlagValues) -> config.MetaTestConfig:
-    """Returns the settings of `test.py`.
+    """Returns the settings of a meta-test.
 
     Raises:
         InputError: If a flag is out of bounds or two contradict each other.
     """
-    warn_of_retired_flags(values)
-    read = _read(TEST_ROWS, values)
+    read = _read(TEST_SETTINGS, values)
     run = build(TestFlags, read)
     check(
         values.unfiles_num in (0, values.nb_ul_samples / 10),
@@ -117,9 +103,9 @@ def test_config(values: flags.FlagValues) -> config.MetaTestConfig:
         "num_distractor_classes": run.num_distractor_classes if run.has_distractors else 0,
     }
     given = {
-        "run_folder": _run_folder(run),
-        "pretrained_path": _pretrained_path(run),
-        "test_list": {"data_folder": _data_folder(run), "episode": episode},
+        "run_folder": run.run_folder,
+        "pretrained_path": run.pretrained_path,
+        "test_list": {"data_folder": run.data_folder, "episode": episode},
         "protocol": run.protocol,
         "finetune_path": _finetune_path(run, values),
         "bn_stats": _bn_stats(run, values.norm),
@@ -128,8 +114,8 @@ def test_config(values: flags.FlagValues) -> config.MetaTestConfig:
     return build(config.MetaTestConfig, read, given)
 
 
-def _read(rows: list[FlagRow], values: flags.FlagValues) -> dict[str, Any]:
-    return dict(parsed_values(rows, values))
+def _read(settings: tuple[type, ...], values: flags.FlagValues) -> dict[str, Any]:
+    return given_values(rows_of(*settings), values)
 
 
 def _workers(values: flags.FlagValues) -> dict[str, Any]:
@@ -160,27 +146,12 @@ def _cluster_of(text: str) -> tuple[tuple[str, ...], int]:
         )
 
 
-def _data_folder(run: RunFlags) -> str:
-    name = _plain_name("dataset", run.dataset)
-    return os.path.normpath(os.path.join(run.data_path, "data", name))
-
-
-def _run_folder(run: RunFlags) -> str:
-    name = _plain_name("exp_name", run.exp_name)
-    return os.path.normpath(os.path.join(run.logdir_base, "checkpoints", name))
-
-
-def _pretrained_path(run: RunFlags) -> str:
-    name = f"step_{run.pretrain_iterations}.npz"
-    return os.path.join(run.pretrain_folder, run.dataset, name)
-
-
-def _queries(run: RunFlags, shot: int) -> int:
+def _queries(run: EpisodeRunFlags, shot: int) -> int:
     """Returns the queries per class of validation and test under the protocol."""
     return shot if run.protocol == "paper" else config.EpisodeConfig().queries_per_class
 
 
-def _finetune_path(run: RunFlags, values: flags.FlagValues) -> str:
+def _finetune_path(run: EpisodeRunFlags, values: flags.FlagValues) -> str:
     check(
         run.is_finetuned or not run.finetune_path,
         "--meta_finetune with --finetune_w_path",
@@ -195,9 +166,3 @@ def _bn_stats(run: TestFlags, norm: str) -> str:
     if run.bn_stats != "auto":
         return run.bn_stats
     return "batch" if run.protocol == "paper" or norm != "batch_norm" else "calibrated"
-
-
-def _plain_name(flag: str, name: str) -> str:
-    is_plain = name not in ("", ".", "..") and os.path.basename(name) == name
-    check(is_plain, f"--{flag} to be the name of a folder", repr(name), "pass one without slashes")
-    return name

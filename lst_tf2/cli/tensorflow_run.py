@@ -1,0 +1,67 @@
+"""What the commands that need TensorFlow do before and around their work."""
+
+import contextlib
+import os
+import pathlib
+import sys
+from collections.abc import Iterable, Iterator
+
+from absl import flags, logging
+
+from lst_tf2.backend import explain_exhausted_memory, require_tensorflow_backend
+from lst_tf2.config import ModelConfig
+from lst_tf2.errors import LostWorkerError
+
+# Counts how often a process began anew after another was lost, so that it ends some time.
+REJOINS = "LST_TF2_REJOINS"
+MAX_REJOINS = 20
+
+
+@contextlib.contextmanager
+def tensorflow_run(values: flags.FlagValues, memory_remedy: str) -> Iterator[None]:
+    """Chooses the device, and explains exhausted memory and lost workers.
+
+    Args:
+        values: Those of the flags.
+        memory_remedy: What to do when the body needs more memory than the device has.
+    """
+    # TensorFlow's own start-up notes would drown ours; its warnings remain.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    logging.set_verbosity(logging.WARNING)
+    if "device_id" in values and values["device_id"].present:
+        os.environ["CUDA_VISIBLE_DEVICES"] = str(values.device_id)
+    require_tensorflow_backend()
+    try:
+        with explain_exhausted_memory(memory_remedy):
+            yield
+    except LostWorkerError as error:
+        _rejoin(error)
+
+
+def _rejoin(error: LostWorkerError) -> None:
+    """Begins this process anew: it waits for the lost worker and goes on with it.
+
+    TensorFlow can not take a process up again into a running group.
+    """
+    rejoins = int(os.environ.get(REJOINS, "0"))
+    if rejoins == MAX_REJOINS:
+        raise error
+    os.environ[REJOINS] = str(rejoins + 1)
+    print(f"{error} The run goes on from its newest checkpoint.", file=sys.stderr, flush=True)
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
+def take_memory_as_needed() -> None:
+    """Keeps TensorFlow from reserving the whole memory of every GPU."""
+    import tensorflow as tf
+
+    for gpu in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(gpu, True)
+
+
+def adopt_originals(target: str, sources: Iterable[pathlib.Path], model: ModelConfig) -> None:
+    """Converts weights of the original program at one of `sources`, where `target` is missing."""
+    from lst_tf2.tf1.convert_on_demand import adopt
+
+    if source := adopt(pathlib.Path(target), sources, model):
+        print(f"Converted the original's {source} into {pathlib.Path(target).parent}")

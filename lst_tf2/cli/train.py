@@ -1,0 +1,101 @@
+"""Pre-training and meta-training, as `lst pretrain`, `lst train` and the one script `train.py`."""
+
+from collections.abc import Sequence
+
+from absl import flags
+
+from lst_tf2.cli import flag_tables, original_paths, run_configs
+from lst_tf2.cli.command import Command, repeat_flags
+from lst_tf2.cli.flag_rows import build_from
+from lst_tf2.cli.tensorflow_run import adopt_originals, take_memory_as_needed, tensorflow_run
+from lst_tf2.errors import check
+
+PRETRAIN_ABOUT = """Trains a backbone on all base classes, from which meta-training starts.
+
+    lst pretrain --dataset=miniImagenet
+
+reads the images of labeled_train and unlabeled_train and writes pretrain_weights/<dataset>/. A run
+that was stopped goes on where it stopped when the same command is given again."""
+TRAIN_ABOUT = """Meta-trains a learner that self-trains, on episodes of the base classes.
+
+    lst train --dataset=miniImagenet --shot_num=1 --exp_name=LST_mini_1_shot
+
+starts from the backbone of `lst pretrain` with the same --dataset and writes
+checkpoints/<exp_name>/. A run that was stopped goes on where it stopped when the same command is
+given again."""
+SCRIPT_ABOUT = """Trains: first a backbone on all base classes, then the learner that self-trains.
+
+1. Pre-training, images of labeled_train and unlabeled_train -> pretrain_weights/<dataset>/
+
+       python train.py --phase=pre --dataset=miniImagenet
+
+2. Meta-training, episodes of the same classes -> checkpoints/<exp_name>/
+
+       python train.py --dataset=miniImagenet --shot_num=1 --exp_name=LST_mini_1_shot
+
+Then meta-test it: python test.py --help. A run that was stopped goes on where it stopped when
+the same command is given again."""
+MEMORY_REMEDY = (
+    "pass --recompute or --precision=bfloat16 (in pre-training also a smaller "
+    "--pretrain_batch_size), or choose a smaller --img_size or narrower --filters"
+)
+# What the next command must repeat, after pre-training and after meta-training.
+PRETRAINED_FLAGS = (
+    *("dataset", "data_path", "cache", "img_size", "filters", "activation", "norm"),
+    *("pretrain_w_path", "pretrain_iterations", "seed"),
+)
+RUN_FLAGS = ("exp_name", "logdir_base", "way_num", "shot_num", "base_lr", "protocol")
+
+
+def run_pretrain(values: flags.FlagValues, _: Sequence[str]) -> None:
+    """Pre-trains."""
+    _check_phase("pre", values)
+    run_configs.warn_of_retired_flags(values)
+    with tensorflow_run(values, MEMORY_REMEDY):
+        config = run_configs.pretrain_config(values)
+        take_memory_as_needed()
+        from lst_tf2.training.pretrain import pretrain
+
+        written = pretrain(config, overwrite=values.overwrite)
+        _tell(written, config.run_folder, f"lst train {repeat_flags(values, PRETRAINED_FLAGS)}")
+
+
+def run_train(values: flags.FlagValues, _: Sequence[str]) -> None:
+    """Meta-trains."""
+    _check_phase("meta", values)
+    run_configs.warn_of_retired_flags(values)
+    with tensorflow_run(values, MEMORY_REMEDY):
+        config = run_configs.train_config(values)
+        take_memory_as_needed()
+        from lst_tf2.training.meta_train import meta_train
+
+        adopt_originals(*original_paths.start(values, config), config.model)
+        written = meta_train(config, overwrite=values.overwrite)
+        repeated = repeat_flags(values, PRETRAINED_FLAGS + RUN_FLAGS)
+        _tell(written, config.run_folder, f"lst test {repeated} --test_iter=last")
+
+
+def run_script(values: flags.FlagValues, words: Sequence[str]) -> None:
+    """Runs the training that `--phase` names."""
+    is_pretraining = build_from(flag_tables.PhaseFlags, values).phase == "pre"
+    (run_pretrain if is_pretraining else run_train)(values, words)
+
+
+def _check_phase(phase: str, values: flags.FlagValues) -> None:
+    given = values["phase"].present and values.phase
+    expected = f"--phase={phase} or none here"
+    remedy = "drop it, or give the command of that phase"
+    check(given in (False, phase), expected, f"--phase={given}", remedy)
+
+
+def _tell(written: str, run_folder: str, hint: str) -> None:
+    print(f"{written}\nCurves: tensorboard --logdir {run_folder}\nNext: {hint.strip()}")
+
+
+def _command(name: str, about: str, body, settings: tuple[type, ...]) -> Command:
+    return Command(name, about, body, settings, flag_tables.accepted_rows(settings))
+
+
+PRETRAIN = _command("lst pretrain", PRETRAIN_ABOUT, run_pretrain, flag_tables.PRETRAIN_SETTINGS)
+TRAIN = _command("lst train", TRAIN_ABOUT, run_train, flag_tables.TRAIN_SETTINGS)
+SCRIPT = _command("python train.py", SCRIPT_ABOUT, run_script, flag_tables.SCRIPT_SETTINGS)

@@ -1,0 +1,103 @@
+"""The command `lst`: what it lists, what its commands teach, and how they refuse."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from lst_tf2.cli import flag_tables
+from lst_tf2.cli.help_text import HEADINGS
+from lst_tf2.cli.main import COMMANDS, SCRIPTS, reference, run_lst
+from tests.command_line import ROOT, assert_refused, run
+
+MAKES_NO_TENSORFLOW = """
+import sys
+from lst_tf2.cli.main import run_lst
+run_lst(sys.argv[1:])
+assert not {"tensorflow", "keras", "matplotlib.pyplot"} & set(sys.modules), sys.modules
+"""
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["help"]])
+def test_overview_names_every_command(arguments, capsys):
+    run_lst(arguments)
+    printed = capsys.readouterr().out
+    for name, command in COMMANDS.items():
+        assert f"  {name} " in printed
+        assert command.about.splitlines()[0] in printed
+    assert max(map(len, printed.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_teaches(name, capsys):
+    run_lst([name, "--help"])
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"usage: lst {name}")
+    for row in COMMANDS[name].rows:
+        assert f"  --{row.flag}" in printed or f"  --[no]{row.flag}" in printed
+        assert row.about, row.flag
+        assert row.group, row.flag
+    assert max(map(len, printed.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("name", ["pretrain", "train", "test"])
+def test_flags_stand_in_groups_and_those_without_effect_last(name, capsys):
+    run_lst([name, "--help"])
+    lines = capsys.readouterr().out.splitlines()
+    shown = [heading for heading in HEADINGS if heading in lines]
+    assert [line for line in lines if line in (*HEADINGS, flag_tables.RETIRED)] == [
+        *shown,
+        flag_tables.RETIRED,
+    ]
+    first = lines.index(flag_tables.RETIRED)
+    assert all("No effect" not in line for line in lines[:first])
+    assert sum("No effect" in line for line in lines[first:]) == len(flag_tables.RETIRED_FLAGS)
+
+
+def test_each_training_shows_its_own_flags_alone():
+    pretrain, train = (
+        {row.flag for row in COMMANDS[name].shown_rows} for name in ("pretrain", "train")
+    )
+    assert "pre_lr" in pretrain - train
+    assert "meta_lr" in train - pretrain
+    assert {"pre_lr", "meta_lr", "phase"} <= {row.flag for row in SCRIPTS["train.py"].shown_rows}
+
+
+def test_reference_of_the_flags_is_up_to_date():
+    assert (ROOT / "docs" / "flags.md").read_text() == reference(), "run `make docs/flags.md`"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"]])
+def test_help_needs_no_tensorflow(arguments):
+    subprocess.run(
+        [sys.executable, "-c", MAKES_NO_TENSORFLOW, *arguments],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "texts"),
+    [
+        (["fly"], ["a command of lst", "'fly'", "`lst --help`"]),
+        (["train", "--base_lrr=1"], ["--base_lrr", "did you mean --base_lr?", "lst train --help"]),
+        (["train", "--zzz"], ["flags of `lst train`, received --zzz;"]),
+        (["train", "--base_lr=x"], ["--base_lr=x", "could not convert"]),
+        (["train", "--flagfile=nowhere.flags"], ["nowhere.flags"]),
+        (["train", "fast"], ["flags only", "fast"]),
+        (["train", "--phase=pre"], ["--phase=meta or none", "received --phase=pre"]),
+        (["pretrain", "--phase=meta"], ["--phase=pre or none"]),
+        (["report"], ["<run folder>", "nothing"]),
+        (["report", "--seed=1"], ["--seed"]),
+        (["pretrain", "--profile_steps=a,b"], ["whole numbers for --profile_steps", "a,b"]),
+        (["episodes", "draw"], ["import, export, print, check", "draw"]),
+        (["glyphs", "--workers=0"], ["workers of at least 1", "(--workers)"]),
+        (["glyphs", "--images_per_class=3"], ["even", "3", "(--images_per_class)"]),
+        (["prepare", "folder", "--unlabeled_fraction=2"], ["below 1", "(--unlabeled_fraction)"]),
+    ],
+)
+def test_mistakes_are_told_in_one_line(arguments, texts, tmp_path):
+    assert_refused(run("lst", *arguments, cwd=tmp_path), *texts)
+    assert not list(tmp_path.iterdir())
