@@ -12,7 +12,7 @@ from absl import flags
 
 from lst_tf2.cli.command import Command
 from lst_tf2.evaluation.ablation import format_table, table_rows
-from lst_tf2.evaluation.report import read_summaries
+from lst_tf2.evaluation.results import read_summaries
 
 
 def run_ablation(_: flags.FlagValues, words: Sequence[str]) -> None:

@@ -14,15 +14,15 @@ from collections.abc import Sequence
 from absl import flags
 
 from lst_tf2.cli.command import Command
-from lst_tf2.evaluation.report import format_table, group_tables, plot_stages, read_summaries
+from lst_tf2.evaluation.report import format_tables, plot_stages
+from lst_tf2.evaluation.results import read_summaries
 
 
 def run_report(_: flags.FlagValues, words: Sequence[str]) -> None:
     """Prints the results in the folders `words` and plots them."""
     folders = [pathlib.Path(word) for word in words]
     summaries = read_summaries(folders)
-    for table in group_tables(summaries):
-        print(format_table(table), end="\n\n")
+    print(format_tables(summaries), end="\n\n")
     path = folders[0] / "stages.png"
     plot_stages(summaries, path)
     print(f"Plot: {path}\nNext: tensorboard --logdir {folders[0]}")

@@ -34,7 +34,8 @@ def run_test(values: flags.FlagValues, _: Sequence[str]) -> None:
         config = run_configs.test_config(values)
         take_memory_as_needed()
         from lst_tf2.evaluation.meta_test import meta_test
-        from lst_tf2.evaluation.report import format_table, write_results
+        from lst_tf2.evaluation.report import format_table
+        from lst_tf2.evaluation.results import write_results
 
         adopt_originals(*_originals(values, config), config.model)
         results = meta_test(config)

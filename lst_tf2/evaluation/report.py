@@ -1,105 +1,78 @@
-"""Results as files, as one printed table and as a plot."""
+"""Results of meta-tests side by side: tables with columns titled by what differs, and a plot."""
 
-import csv
 import dataclasses
 import io
 import math
 import pathlib
 from collections.abc import Sequence
+from typing import Any
 
-import numpy as np
-
-from lst_tf2.config import SelfTrainingConfig
-from lst_tf2.errors import MissingInputError
-from lst_tf2.files import read_json, write_bytes, write_json
+from lst_tf2.config import MetaTestConfig
+from lst_tf2.files import write_bytes
+from lst_tf2.runs.run_folder import flatten
 
 PERCENT = 100.0
 NOTHING = {"mean": math.nan, "ci95": math.nan}
-# Meta-tests that differ in one of these do not stand side by side in a table.
-TABLE_KEYS = ("way", "shot", "queries_per_class", "episodes", "protocol", "seed", "test_iter")
-DEFAULTS = dataclasses.asdict(SelfTrainingConfig()) | {
-    "initial_classifier": "meta",
-    "bn_stats": "batch",
-    "precision": "float32",
-}
-# What a name says of settings that are not at these defaults.
-VARIATIONS = {
-    "inner_lr": "lr{}",
-    "retrain_steps": "{}retrain",
-    "steps_per_stage": "{}stagesteps",
-    "inner_steps": "{}steps",
-    "selection": "{}selection",
-    "weighting": "{}weighting",
-    "initial_classifier": "{}classifier",
-    "bn_stats": "{}",
-    "precision": "{}",
-}
+MAX_COLUMNS = 5
+DEFAULTS = flatten(dataclasses.asdict(MetaTestConfig("", "")))
+DISTRACTORS = "test_list.episode.num_distractor_classes"
+DATA = "test_list.data_folder"
+# What a reader looks for first, in this order before all other settings.
+FIRST = ("run_folder", DATA, "test_list.episode.way", "test_list.episode.shot", DISTRACTORS)
+# Paths are told where nothing else tells two results apart.
+PATHS = ("pretrained_path", "finetune_path")
 
 
-def variation(summary: dict) -> str:
-    """Returns the words for settings of a meta-test that are not at their defaults."""
-    settings = summary["settings"]
-    settings = settings | settings["self_training"] | settings.get("model", {})
-    return "_".join(
-        text.format(settings[name])
-        for name, text in VARIATIONS.items()
-        if settings.get(name, DEFAULTS[name]) != DEFAULTS[name]
-    )
+def settings_of(summary: dict) -> dict[str, Any]:
+    """Returns the settings of a meta-test by dotted name, what a reader looks for first."""
+    flat = flatten(summary["settings"]) | {DISTRACTORS: summary["num_distractor_classes"]}
+    flat |= {name: summary[name] for name in ("run_folder", "test_step") if name in summary}
+    names = [*FIRST, *(name for name in flat if name not in FIRST + PATHS), *PATHS]
+    return {name: flat[name] for name in names if name in flat}
 
 
-def setting_name(summary: dict) -> str:
-    """Returns the part of the file names that tells one meta-test of a run from another."""
-    lists, stages = summary["settings"]["test_list"], summary["settings"]["self_training"]
-    words = variation(summary)
-    return (
-        f"{summary['way']}way_{summary['shot']}shot_{lists['episode']['unlabeled_per_class']}unlabeled"
-        f"_{summary['num_distractor_classes']}distractors_{len(summary['per_stage'])}stages"
-        f"_{stages['unlabeled_per_stage']}seen_{stages['selected_per_class']}kept"
-        f"_{summary['episodes']}episodes{'_' if words else ''}{words}"
-        f"_{summary['protocol']}_seed{summary['seed']}_{summary['test_iter']}"
-    )
+def differing_settings(summaries: Sequence[dict]) -> list[str]:
+    """Returns the names of the settings in which meta-tests differ.
 
-
-def write_results(
-    summary: dict, curves: dict[str, np.ndarray], folder: pathlib.Path
-) -> list[pathlib.Path]:
-    """Writes the results of a meta-test as `results_<setting>` with four suffixes.
-
-    Args:
-        summary: Goes into `.json`, `.csv` and `.png`.
-        curves: The accuracy of every episode after every step; goes into `.npz`.
-        folder: The run's.
-
-    Returns:
-        The paths.
+    One that only some of them know, as they were made by another version, is no difference.
     """
-    stem = folder / f"results_{setting_name(summary)}"
-    paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in ("json", "csv", "png", "npz")]
-    write_json(paths[0], summary)
-    write_bytes(paths[1], to_csv(summary).encode())
-    plot_stages([summary], paths[2])
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **curves)
-    write_bytes(paths[3], buffer.getvalue())
-    return paths
+    settings = [settings_of(summary) for summary in summaries]
+    differing: list[str] = []
+    for name in settings[0]:
+        values = [_key(flat.get(name)) for flat in settings]
+        known = all(name in flat for flat in settings)
+        if known and len(set(values)) > 1 and not _is_told(name, values, differing, settings):
+            differing.append(name)
+    return differing
 
 
-def to_csv(summary: dict) -> str:
-    """Returns the results as a header and one row; nested keys are joined by dots."""
-    row = {}
-    for key, value in summary.items():
-        if key in ("settings", "per_step"):
-            continue
-        entries = value if isinstance(value, list) else [value]
-        for number, entry in enumerate(entries, start=1):
-            prefix = f"{key}.{number}" if isinstance(value, list) else key
-            fields = entry if isinstance(entry, dict) else {"": entry}
-            row |= {f"{prefix}.{name}".rstrip("."): field for name, field in fields.items()}
-    file = io.StringIO()
-    writer = csv.DictWriter(file, row, lineterminator="\n")
-    writer.writeheader()
-    writer.writerow(row)
-    return file.getvalue()
+def _is_told(name: str, values: list, told: list[str], settings: list[dict]) -> bool:
+    """Returns whether a path differs only where settings that are `told` differ as well."""
+    keys = [tuple(_key(flat[other]) for other in told) for flat in settings]
+    return name in PATHS and len(set(zip(keys, values, strict=True))) == len(set(keys))
+
+
+def _key(value: Any) -> str | float:
+    return value if isinstance(value, int | float) else str(value)
+
+
+def phrase(name: str, value: Any) -> str:
+    """Returns a setting as a title says it."""
+    if name == DISTRACTORS:
+        return f"{value} distractor classes" if value else "no distractors"
+    if name in (DATA, "run_folder"):
+        return pathlib.PurePath(value).name
+    word = name.rpartition(".")[2]
+    if word in ("way", "shot"):
+        return f"{value}-{word}"
+    text = ",".join(map(str, value)) if isinstance(value, list) else value
+    return f"{word}={text}"
+
+
+def titles_of(summaries: Sequence[dict], names: Sequence[str]) -> list[list[str]]:
+    """Returns the lines of each column's title: its settings `names`, or the distractors."""
+    settings = map(settings_of, summaries)
+    return [[phrase(name, flat[name]) for name in names or [DISTRACTORS]] for flat in settings]
 
 
 def describe(figure: dict) -> str:
@@ -115,21 +88,20 @@ def signed(figure: dict) -> str:
 
 
 def title_of(summary: dict) -> str:
-    """Returns a column's title."""
-    count = summary["num_distractor_classes"]
-    return f"{count} distractor classes" if count else "no distractors"
+    """Returns what distractors a meta-test had."""
+    return phrase(DISTRACTORS, summary["num_distractor_classes"])
 
 
-def table_rows(summaries: list[dict]) -> list[list[str]]:
+def table_rows(summaries: Sequence[dict], names: Sequence[str]) -> list[list[str]]:
     """Returns the table of some meta-tests, one column each, accuracies in percent."""
-    stages = [len(summary["per_stage"]) for summary in summaries]
+    stages = max(len(summary["per_stage"]) for summary in summaries)
+    head, *more = zip(*titles_of(summaries, names), strict=True)
     return [
-        [f"{s['way']}-way {s['shot']}-shot, %" for s in summaries[:1]]
-        + [title_of(summary) for summary in summaries],
+        [_common_episode(summaries), *head],
+        *(["", *line] for line in more),
         ["support only"] + [describe(s["baseline"]) for s in summaries],
         ["LST, first stage"] + [describe(s["per_stage"][0]) for s in summaries],
-        [f"LST, last stage ({max(stages)}), last step"]
-        + [describe(s["last_step"]) for s in summaries],
+        [f"LST, last stage ({stages}), last step"] + [describe(s["last_step"]) for s in summaries],
         ["LST, best step (as the paper reports)"] + [describe(s["best_step"]) for s in summaries],
         ["paired gain, first stage"] + [signed(s["first_stage_gain"]) for s in summaries],
         ["paired gain, last step"] + [signed(s["gain"]) for s in summaries],
@@ -140,38 +112,93 @@ def table_rows(summaries: list[dict]) -> list[list[str]]:
     ]
 
 
-def format_table(summaries: list[dict]) -> str:
-    """Returns the table of some meta-tests of one run as aligned lines."""
-    rows = table_rows(summaries)
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+def _common_episode(summaries: Sequence[dict]) -> str:
+    words = [
+        words.pop()
+        for name in ("way", "shot")
+        if len(words := {f"{summary[name]}-{name}" for summary in summaries}) == 1
+    ]
+    return f"{' '.join(words) or 'accuracy'}, %"
+
+
+def format_table(summaries: Sequence[dict], names: Sequence[str] = ()) -> str:
+    """Returns the table of some meta-tests as aligned lines, above what they have in common.
+
+    Args:
+        summaries: One column each.
+        names: Of the settings that title the columns.
+    """
+    rows = table_rows(summaries, names)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
         "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
     episodes = sorted({summary["episodes"] for summary in summaries})
-    first = summaries[0]
-    lines.append(
-        f"mean ± 95 % interval over {', '.join(map(str, episodes))} episodes, protocol "
-        f"{first['protocol']}, checkpoint {first['test_iter']}, seed {first['seed']}"
-        + (f", {variation(first).replace('_', ', ')}" if variation(first) else "")
-    )
+    counts = ", ".join(map(str, episodes))
+    lines.append(f"mean ± 95 % interval over {counts} episodes{_common_settings(summaries, names)}")
     return "\n".join(lines)
 
 
-def plot_stages(summaries: list[dict], path: pathlib.Path) -> None:
+def _common_settings(summaries: Sequence[dict], names: Sequence[str]) -> str:
+    """Returns the settings that all have in common, those at their defaults left out."""
+    hidden = {*names, *FIRST, *PATHS, "test_list.num_episodes"}
+    always = ("protocol", "test_iter", "test_list.seed")
+    words = [
+        phrase(name, value)
+        for name, value in settings_of(summaries[0]).items()
+        if name not in hidden and (name in always or value != DEFAULTS.get(name, value))
+    ]
+    return "".join(f", {word}" for word in words)
+
+
+def sort_by_settings(summaries: Sequence[dict], names: Sequence[str]) -> list[dict]:
+    """Returns the meta-tests ordered by their settings `names`, so that like stands by like."""
+
+    def place(summary: dict) -> list[tuple]:
+        flat = settings_of(summary)
+        return [_sortable(flat[name]) for name in names]
+
+    return sorted(summaries, key=place)
+
+
+def format_tables(summaries: Sequence[dict]) -> str:
+    """Returns any number of meta-tests side by side, in tables of a few columns each."""
+    names = differing_settings(summaries)
+    ordered = sort_by_settings(summaries, names)
+    starts = range(0, len(ordered), MAX_COLUMNS)
+    return "\n\n".join(format_table(ordered[i : i + MAX_COLUMNS], names) for i in starts)
+
+
+def _sortable(value: Any) -> tuple[bool, float, str]:
+    is_number = isinstance(value, int | float)
+    return not is_number, value if is_number else 0.0, str(value)
+
+
+def plot_stages(summaries: Sequence[dict], path: pathlib.Path) -> None:
     """Draws accuracy over stages with 95 % intervals, one panel for each meta-test."""
+    names = differing_settings(summaries)
+    summaries = sort_by_settings(summaries, names)
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, panels = pyplot.subplots(
-        1, len(summaries), figsize=(5.5 * len(summaries), 4), squeeze=False, sharey=True
-    )
-    for panel, summary in zip(panels[0], summaries, strict=True):
+    columns = min(len(summaries), MAX_COLUMNS)
+    rows = math.ceil(len(summaries) / columns)
+    size = (5.5 * columns, 4 * rows)
+    figure, grid = pyplot.subplots(rows, columns, figsize=size, squeeze=False, sharey=True)
+    panels = grid.flatten()
+    for panel, summary, title in zip(panels, summaries, titles_of(summaries, names), strict=False):
         _plot_panel(panel, summary)
-    panels[0][0].set_ylabel("accuracy, %")
-    panels[0][0].legend(loc="best")
+        own = (f"{summary['way']}-way", f"{summary['shot']}-shot")
+        lines = [" ".join(own), *(line for line in title if line not in own)]
+        panel.set_title((", " if len(lines) == 2 else "\n").join(lines), fontsize="medium")
+    for panel in panels[len(summaries) :]:
+        panel.remove()
+    for panel in grid[:, 0]:
+        panel.set_ylabel("accuracy, %")
+    panels[0].legend(loc="best")
     figure.tight_layout()
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=120, metadata={"Software": None})
@@ -195,39 +222,3 @@ def _plot_panel(panel, summary: dict) -> None:
     panel.axhspan(mean - half, mean + half, color="#555555", alpha=0.15)
     panel.set_xticks(list(stages))
     panel.set_xlabel("self-training stage")
-    panel.set_title(
-        f"{summary['way']}-way {summary['shot']}-shot, {title_of(summary)}", fontsize="medium"
-    )
-
-
-def read_summaries(folders: Sequence[pathlib.Path]) -> list[dict]:
-    """Returns all results of some runs, those without distractors first.
-
-    Raises:
-        MissingInputError: If a run has none.
-    """
-    summaries = [summary for folder in folders for summary in _read_folder(folder)]
-    return sorted(summaries, key=lambda summary: summary["num_distractor_classes"])
-
-
-def _read_folder(folder: pathlib.Path) -> list[dict]:
-    types = dict.fromkeys(("baseline", "last_step", "best_step", "gain", "settings"), dict)
-    lists = {"per_stage": list, "pseudo_label_accuracy": list}
-    summaries = [
-        read_json(path, **types, **lists, num_distractor_classes=int)
-        for path in sorted(folder.glob("results_*.json"))
-    ]
-    if not summaries:
-        raise MissingInputError(
-            f"Expected results_*.json in {folder}, found none; run `lst test` first."
-        )
-    return summaries
-
-
-def group_tables(summaries: list[dict]) -> list[list[dict]]:
-    """Returns the meta-tests in groups that can stand side by side."""
-    groups: dict[tuple, list[dict]] = {}
-    for summary in summaries:
-        key = (*(summary.get(name) for name in TABLE_KEYS), variation(summary))
-        groups.setdefault(key, []).append(summary)
-    return list(groups.values())

@@ -9,6 +9,8 @@ from lst_tf2.config import MetaTestConfig
 
 # Two-sided 95 % of the normal distribution.
 Z95 = 1.96
+# The same numbers wherever, on however many devices and from whatever cache they were found.
+FREE_SETTINGS = ("run_folder", "distribution", "cache")
 
 
 def estimate(values: np.ndarray) -> dict[str, float | None]:
@@ -63,6 +65,11 @@ def summarize(
         "first_stage_gain": estimate(first_stage - baseline[:, steps_per_stage - 1]),
         "pseudo_label_accuracy": [estimate(stage) for stage in curves["pseudo_labels"].T],
         "per_step": [estimate(step) for step in final.T],
-        # The same numbers wherever and on however many devices they were found.
-        "settings": dataclasses.asdict(config) | {"run_folder": "", "distribution": {}},
+        "settings": telling_settings(config),
     }
+
+
+def telling_settings(config: MetaTestConfig) -> dict[str, Any]:
+    """Returns the settings of a meta-test that can make a difference."""
+    settings = dataclasses.asdict(config)
+    return {name: value for name, value in settings.items() if name not in FREE_SETTINGS}

@@ -43,10 +43,11 @@ TEST = [
     "--test_episode_num=2",
     *MODEL,
 ]
-RESULTS = (
-    "results_3way_1shot_3unlabeled_{}distractors_2stages_2seen_2kept_2episodes"
-    "_2retrain_4stagesteps_5steps"
-)
+
+
+def new_results(folder, *, before=()):
+    """Stems of the files of results that are there now."""
+    return {path.stem for path in folder.glob("results_*.json")} - set(before)
 
 
 @pytest.fixture(scope="module", name="home")
@@ -67,7 +68,8 @@ def fixture_home(tmp_path_factory):
 
 def test_scripts_write_what_they_say(home):
     names = {path.name for path in (home / "checkpoints" / "small").iterdir()}
-    results = f"{RESULTS.format(0)}_paper_seed0_best"
+    (results,) = new_results(home / "checkpoints" / "small")
+    assert results.startswith("results_3way_1shot_0distractors_lst_")
     assert names == {
         "config.json",
         "logs",
@@ -132,7 +134,9 @@ def test_summaries_hold_scalars_histograms_text_and_hparams(home):
 
 
 def test_test_with_distractors_in_both_protocols(home):
-    for protocol, queries, words in (("paper", 1, ""), ("standard", 15, "_calibrated")):
+    folder = home / "checkpoints" / "small"
+    for protocol, queries in (("paper", 1), ("standard", 15)):
+        before = new_results(folder)
         result = run(
             "test.py",
             *TEST,
@@ -143,15 +147,38 @@ def test_test_with_distractors_in_both_protocols(home):
             cwd=home,
         )
         assert result.returncode == 0, result.stderr
-        name = f"{RESULTS.format(1)}{words}_{protocol}_seed0_last.json"
-        summary = json.loads((home / "checkpoints" / "small" / name).read_text())
+        (stem,) = new_results(folder, before=before)
+        summary = json.loads((folder / f"{stem}.json").read_text())
+        assert stem.startswith("results_3way_1shot_1distractors_lst_")
         assert summary["queries_per_class"] == queries
         assert summary["num_distractor_classes"] == 1
 
 
-def test_pretrained_weights_are_tested_as_iteration_0(home):
-    result = run("test.py", *TEST, "--test_iter=0", cwd=home)
-    assert result.returncode == 0, result.stderr
+def test_no_test_overwrites_the_results_of_another(home):
+    folder = home / "checkpoints" / "apart"
+    shutil.copytree(home / "checkpoints" / "small", folder)
+    for path in folder.glob("results_*"):
+        path.unlink()
+    os.symlink(home / "data" / "letters", home / "data" / "other")
+    start = f"--finetune_w_path={folder / 'step_2.npz'}"
+    tests = (
+        ["--test_iter=0"],
+        ["--test_iter=0", "--meta_finetune", start],
+        ["--test_iter=2"],
+        ["--test_iter=2", "--dataset=other"],
+        ["--test_iter=2", "--dataset=other"],
+    )
+    counts = []
+    for arguments in tests:
+        result = run("test.py", *TEST, "--exp_name=apart", *arguments, cwd=home)
+        assert result.returncode == 0, result.stderr
+        counts.append(len(new_results(folder)))
+    assert counts == [1, 2, 3, 4, 4]
+    result = run("lst", "report", "checkpoints/apart", cwd=home)
+    head = result.stdout.split("support only")[0].split()
+    assert (head.count("letters"), head.count("other")) == (3, 1)
+    assert (head.count("test_iter=0"), head.count("test_iter=2")) == (2, 2)
+    assert any(word.startswith("finetune_path=") for word in head)
 
 
 def test_longer_run_goes_on_and_equals_one_never_stopped(home):
@@ -323,12 +350,13 @@ def test_weights_go_to_the_original_and_back(home, tmp_path):
     assert hint in result.stdout
     long_name = "dataset(letters).cls(3).shot(1).lr_drop_step(7).norm(batch).found"
     shutil.copytree(tmp_path / "old", home / "weights_saving_dir" / long_name)
-    results = f"{RESULTS.format(0)}_paper_seed0_2.csv"
     texts = []
     for name in ("small", "returned", "found"):
+        before = new_results(home / "checkpoints" / name)
         result = run("test.py", *TEST, f"--exp_name={name}", "--test_iter=2", cwd=home)
         assert result.returncode == 0, result.stderr
-        texts.append((home / "checkpoints" / name / results).read_text())
+        (results,) = new_results(home / "checkpoints" / name, before=before)
+        texts.append((home / "checkpoints" / name / f"{results}.csv").read_text())
     assert f"Converted the original's weights_saving_dir/{long_name}" in result.stdout
     assert texts[0] == texts[1] == texts[2]
     start = target / "step_2.npz"

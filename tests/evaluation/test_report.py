@@ -1,13 +1,12 @@
 import copy
-import csv
 import json
+import re
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from lst_tf2.errors import InputError, MissingInputError
+from lst_tf2.config import MetaTestConfig
 from lst_tf2.evaluation import report
+from lst_tf2.evaluation.statistics import telling_settings
 
 
 def figure(mean, ci95=0.01):
@@ -16,6 +15,7 @@ def figure(mean, ci95=0.01):
 
 @pytest.fixture(name="summary")
 def fixture_summary():
+    config = MetaTestConfig("", "step_9.npz", test_iter="last", protocol="standard")
     return {
         "way": 5,
         "shot": 1,
@@ -25,6 +25,7 @@ def fixture_summary():
         "num_distractor_classes": 0,
         "seed": 0,
         "test_iter": "last",
+        "test_step": 300,
         "baseline": figure(0.801),
         "last_step": figure(0.9, 0.0123),
         "best_step": {**figure(0.91), "step": 63},
@@ -33,46 +34,8 @@ def fixture_summary():
         "first_stage_gain": figure(-0.049),
         "pseudo_label_accuracy": [figure(None), figure(0.97)],
         "per_step": [figure(0.9)] * 3,
-        "settings": {
-            "test_list": {"episode": {"unlabeled_per_class": 100}},
-            "self_training": {"unlabeled_per_stage": 30, "selected_per_class": 20},
-        },
+        "settings": json.loads(json.dumps(telling_settings(config))),
     }
-
-
-def test_files_hold_the_same_figures(summary, tmp_path):
-    curves = {"final": np.array([[0.8, 0.9], [0.6, 0.9]])}
-    json_path, csv_path, png_path, npz_path = report.write_results(summary, curves, tmp_path)
-    assert json_path.name == (
-        "results_5way_1shot_100unlabeled_0distractors_2stages_30seen_20kept_100episodes_standard_seed0_last.json"
-    )
-    stored = json.loads(json_path.read_text())
-    assert stored["best_step"] == summary["best_step"]
-    with csv_path.open() as file:
-        (row,) = csv.DictReader(file)
-    assert float(row["last_step.ci95"]) == 0.0123
-    assert float(row["per_stage.2.mean"]) == 0.9
-    assert row["protocol"] == "standard"
-    with np.load(npz_path) as stored:
-        np.testing.assert_array_equal(stored["final"], curves["final"])
-    with Image.open(png_path) as image:
-        assert image.size[0] > 400
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"retrain_steps": 0}, "_0retrain_"),
-        ({"inner_lr": 0.02, "inner_steps": 60}, "_lr0.02_60steps_"),
-        ({"selection": "none", "weighting": "none"}, "_noneselection_noneweighting_"),
-    ],
-)
-def test_no_setting_overwrites_the_results_of_another(summary, changes, words):
-    other = copy.deepcopy(summary)
-    other["settings"]["self_training"] |= changes
-    assert words in report.setting_name(other)
-    assert report.setting_name(summary) == report.setting_name(other).replace(words, "_")
-    assert len(report.group_tables([summary, other])) == 2
 
 
 def test_table_gives_percent_with_intervals(summary):
@@ -85,29 +48,89 @@ def test_table_gives_percent_with_intervals(summary):
     assert cells["paired gain, last step"] == "+9.9 ± 1.0"
     assert cells["right pseudo labels, first stage"] == "none"
     assert lines[-1] == (
-        "mean ± 95 % interval over 100 episodes, protocol standard, checkpoint last, seed 0"
+        "mean ± 95 % interval over 100 episodes, test_iter=last, seed=0, protocol=standard"
     )
 
 
-def test_unlike_tests_do_not_share_a_table(summary):
-    other = summary | {"num_distractor_classes": 3}
-    shots = summary | {"shot": 5}
-    assert report.group_tables([summary, shots, other]) == [[summary, other], [shots]]
+def with_settings(summary, **changes):
+    """The same figures of a test with other settings, named by their dotted names."""
+    other = copy.deepcopy(summary)
+    for dotted, value in changes.items():
+        *parts, name = dotted.split("__")
+        settings = other["settings"]
+        for part in parts:
+            settings = settings[part]
+        assert name in settings
+        settings[name] = value
+        if name in other:
+            other[name] = value
+    return other
 
 
-@pytest.mark.parametrize("content", ["[]", "{}", "{"])
-def test_damaged_results_are_refused(content, tmp_path):
-    (tmp_path / "results_x.json").write_text(content)
-    with pytest.raises(InputError, match=r"results_x\.json"):
-        report.read_summaries([tmp_path])
+def columns_of(table):
+    """Cells of the title lines, column by column, of a table without spaces in its titles."""
+    lines = table.splitlines()
+    end = next(i for i, line in enumerate(lines) if line.startswith("support only"))
+    return [re.split(" {2,}", line)[1:] for line in lines[:end]]
 
 
-def test_same_results_give_the_same_bytes(summary, tmp_path):
-    first, second = (report.write_results(summary, {}, tmp_path / name) for name in "ab")
-    for left, right in zip(first, second, strict=True):
-        assert left.read_bytes() == right.read_bytes()
+def test_columns_are_titled_by_what_differs(summary):
+    other = with_settings(summary, test_list__episode__num_distractor_classes=3)
+    table = report.format_tables([other, summary])
+    assert columns_of(table) == [["no distractors", "3 distractor classes"]]
+    assert table.startswith("5-way 1-shot, %")
+    other = with_settings(summary, self_training__retrain_steps=0, bn_stats="calibrated")
+    table = report.format_tables([summary, other])
+    assert columns_of(table) == [
+        ["retrain_steps=0", "retrain_steps=10"],
+        ["bn_stats=calibrated", "bn_stats=batch"],
+    ]
 
 
-def test_run_without_results_is_refused(tmp_path):
-    with pytest.raises(MissingInputError, match=r"found none; run `lst test` first"):
-        report.read_summaries([tmp_path])
+def test_runs_and_data_sets_stand_side_by_side(summary):
+    runs = [
+        with_settings(summary, test_list__data_folder=f"data/{data}", test_list__episode__shot=shot)
+        | {"run_folder": f"checkpoints/{data}_{shot}"}
+        for data in ("glyphs", "mini")
+        for shot in (1, 5)
+    ]
+    table = report.format_tables(runs[::-1])
+    assert columns_of(table) == [
+        ["glyphs_1", "glyphs_5", "mini_1", "mini_5"],
+        ["glyphs", "glyphs", "mini", "mini"],
+        ["1-shot", "5-shot", "1-shot", "5-shot"],
+    ]
+    assert table.startswith("5-way, %")
+
+
+def test_a_path_is_told_where_nothing_else_differs(summary):
+    other = with_settings(summary, pretrained_path="step_7.npz")
+    assert report.differing_settings([summary, other]) == ["pretrained_path"]
+    other = with_settings(other, test_iter="best")
+    assert report.differing_settings([summary, other]) == ["test_iter"]
+
+
+def test_many_results_fill_several_tables(summary):
+    others = [with_settings(summary, test_list__seed=seed) for seed in range(12)]
+    tables = report.format_tables(others).split("\n\n")
+    titles = [title for table in tables for title in columns_of(table)[0]]
+    assert titles == [f"seed={seed}" for seed in range(12)]
+    assert len(tables) == 3
+
+
+def test_setting_that_older_results_lack_is_no_difference(summary):
+    older = copy.deepcopy(summary)
+    del older["settings"]["self_training"]["selection"]
+    assert report.differing_settings([summary, older]) == []
+    assert columns_of(report.format_tables([older, summary])) == [["no distractors"] * 2]
+
+
+def test_common_settings_are_told_if_not_at_their_defaults(summary):
+    last = report.format_table([with_settings(summary, self_training__inner_lr=0.5)])
+    assert last.splitlines()[-1].endswith("test_iter=last, seed=0, inner_lr=0.5, protocol=standard")
+
+
+def test_every_setting_has_a_name_of_its_own():
+    names = [name.rpartition(".")[2] for name in report.DEFAULTS]
+    names = [name for name in names if name != "kind"]
+    assert len(set(names)) == len(names)

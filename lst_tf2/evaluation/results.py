@@ -1,0 +1,101 @@
+"""Results of meta-tests as files, each named by its settings, so that none overwrites another."""
+
+import csv
+import hashlib
+import io
+import json
+import pathlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from lst_tf2.errors import MissingInputError
+from lst_tf2.evaluation.report import plot_stages
+from lst_tf2.files import read_json, write_bytes, write_json
+
+DIGEST_LENGTH = 8
+
+
+def result_name(summary: dict) -> str:
+    """Returns what the files of a meta-test are called, the same for the same settings.
+
+    Way, shot, distractor classes, method and the step of the checkpoint can be read in it; a
+    digest tells all settings apart that make a difference.
+    """
+    text = json.dumps(summary["settings"], sort_keys=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
+    return (
+        f"results_{summary['way']}way_{summary['shot']}shot_"
+        f"{summary['num_distractor_classes']}distractors_lst_step{summary['test_step']}_{digest}"
+    )
+
+
+def write_results(
+    summary: dict, curves: dict[str, np.ndarray], folder: pathlib.Path
+) -> list[pathlib.Path]:
+    """Writes the results of a meta-test as `result_name` with four suffixes.
+
+    Args:
+        summary: As `lst_tf2.evaluation.statistics.summarize` gives it; goes into `.json`, `.csv`
+            and `.png`.
+        curves: The accuracy of every episode after every step; goes into `.npz`.
+        folder: The run's.
+
+    Returns:
+        The paths.
+    """
+    stem = folder / result_name(summary)
+    paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in ("json", "csv", "png", "npz")]
+    write_json(paths[0], summary)
+    write_bytes(paths[1], to_csv(summary).encode())
+    plot_stages([summary], paths[2])
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **curves)
+    write_bytes(paths[3], buffer.getvalue())
+    return paths
+
+
+def to_csv(summary: dict) -> str:
+    """Returns the results as a header and one row; nested keys are joined by dots."""
+    row = {}
+    for key, value in summary.items():
+        if key in ("settings", "per_step"):
+            continue
+        entries = value if isinstance(value, list) else [value]
+        for number, entry in enumerate(entries, start=1):
+            prefix = f"{key}.{number}" if isinstance(value, list) else key
+            fields = entry if isinstance(entry, dict) else {"": entry}
+            row |= {f"{prefix}.{name}".rstrip("."): field for name, field in fields.items()}
+    file = io.StringIO()
+    writer = csv.DictWriter(file, row, lineterminator="\n")
+    writer.writeheader()
+    writer.writerow(row)
+    return file.getvalue()
+
+
+def read_summaries(folders: Sequence[pathlib.Path]) -> list[dict]:
+    """Returns all results of some runs, each with the folder of its run as `run_folder`.
+
+    Raises:
+        MissingInputError: If a run has none.
+        InputError: If a file is damaged.
+    """
+    return [
+        summary | {"run_folder": str(folder)}
+        for folder in dict.fromkeys(folders)
+        for summary in _read_folder(folder)
+    ]
+
+
+def _read_folder(folder: pathlib.Path) -> list[dict]:
+    types = dict.fromkeys(("baseline", "last_step", "best_step", "gain", "settings"), dict)
+    lists = {"per_stage": list, "pseudo_label_accuracy": list}
+    summaries = [
+        read_json(path, **types, **lists, num_distractor_classes=int)
+        for path in sorted(folder.glob("results_*.json"))
+    ]
+    if not summaries:
+        raise MissingInputError(
+            f"Expected results_*.json in {folder}, found none; run `lst test` first."
+        )
+    return summaries
