@@ -38,9 +38,7 @@ class DataFlags(Settings, group=DATA):
     """Holds where the images lie."""
 
     dataset: str = setting(
-        "miniImagenet",
-        "Data set: a folder below <data_path>/data, e.g. glyphs.",
-        flag="dataset",
+        "miniImagenet", "Data set: a folder below <data_path>/data, e.g. glyphs.", flag="dataset"
     )
     data_path: str = setting("./", "Folder that holds data/.", flag="data_path")
 

@@ -26,11 +26,7 @@ class GlyphFlags(Settings, group="The data set"):
     glyphs: GlyphSettings = part(GlyphSettings())
     overwrite: bool = setting(False, "Replace an earlier data set in --out.", flag="overwrite")
     workers: int | None = setting(
-        None,
-        "Processes; one for each processor by default.",
-        flag="workers",
-        kind=int,
-        at_least=1,
+        None, "Processes; one for each processor by default.", flag="workers", kind=int, at_least=1
     )
 
 

@@ -54,10 +54,7 @@ class ListFlags(DataFlags):
         "filenames_and_labels", "Where to make such a folder.", flag="output", group=EXPORT
     )
     root: str = setting(
-        "./",
-        "data_path of the original; names begin with <root>/data/.",
-        flag="root",
-        group=EXPORT,
+        "./", "data_path of the original; names begin with <root>/data/.", flag="root", group=EXPORT
     )
     splits: tuple[str, ...] = setting(SPLITS, "Whose lists.", flag="splits", group=BOTH)
     way: int | None = _count(f"Classes in an episode; {FOLDER_TELLS.format(5)}", "way_num")
@@ -70,8 +67,7 @@ class ListFlags(DataFlags):
         group=BOTH,
     )
     num_train: int | None = _count(
-        f"Length of the train list; {ALL_LISTED.format(NUM_EPISODES['train'])}",
-        "train_episode_num",
+        f"Length of the train list; {ALL_LISTED.format(NUM_EPISODES['train'])}", "train_episode_num"
     )
     num_val: int | None = _count(
         f"Length of the val list; {ALL_LISTED.format(NUM_EPISODES['val'])}", "val_episode_num"
@@ -95,11 +91,7 @@ class ListFlags(DataFlags):
     )
     list: str = setting("", "Name of a stored list, as check shows it.", flag="list", group=NAMED)
     split: str = setting(
-        "test",
-        "Whose list, if only one is stored.",
-        flag="split",
-        group=PRINT,
-        choices=SPLITS,
+        "test", "Whose list, if only one is stored.", flag="split", group=PRINT, choices=SPLITS
     )
     index: int = setting(0, "Which episode, from 0.", flag="index", group=PRINT)
     protocol: str = setting(

@@ -1,0 +1,45 @@
+"""Settings of episodes and of their lists."""
+
+import dataclasses
+
+from lst_tf2.config.headings import EPISODE, RUNNING
+from lst_tf2.errors import check_seed
+from lst_tf2.settings import Settings, part, setting
+
+PROTOCOLS = ("paper", "standard")
+SPLITS = ("train", "val", "test")
+
+
+@dataclasses.dataclass(frozen=True)
+class EpisodeConfig(Settings, group=EPISODE):
+    """Describes what one episode holds: counts of classes and of images per class."""
+
+    way: int = setting(5, "N, classes in an episode.", flag="way_num", at_least=2)
+    shot: int = setting(1, "K, labeled images per class.", flag="shot_num", at_least=1)
+    queries_per_class: int = setting(15, at_least=1)
+    unlabeled_per_class: int = setting(
+        10, "Unlabeled images per class.", flag="nb_ul_samples", at_least=1
+    )
+    num_distractor_classes: int = setting(0, at_least=0)
+
+    @property
+    def labeled_per_class(self) -> int:
+        """Images of a class drawn from the labeled pool: the shot, then the queries."""
+        return self.shot + self.queries_per_class
+
+
+@dataclasses.dataclass(frozen=True)
+class ListConfig(Settings, group=EPISODE):
+    """Names the episode lists of one split: where, what, how many, from which seed."""
+
+    data_folder: str
+    split: str = setting("train", choices=SPLITS)
+    episode: EpisodeConfig = part(EpisodeConfig())
+    num_episodes: int = setting(80000, "Length of the list of episodes.", at_least=1)
+    seed: int = setting(
+        0, "Seed of episodes, initial weights and dropout.", flag="seed", group=RUNNING
+    )
+
+    def check(self) -> None:
+        """Raises `InputError` for a seed that not all libraries take."""
+        check_seed(self.seed)

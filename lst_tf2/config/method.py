@@ -1,0 +1,173 @@
+"""Settings of the backbone and of what happens inside an episode."""
+
+import dataclasses
+
+from lst_tf2.config.headings import DATA, METHOD, RUNNING
+from lst_tf2.errors import check
+from lst_tf2.settings import Settings, setting
+
+ACTIVATIONS = ("leaky_relu", "relu", "None")
+NORMS = ("batch_norm", "layer_norm", "None")
+PRECISIONS = ("float32", "bfloat16", "float16")
+# `none` is what the ablation of the paper takes away.
+SELECTIONS = ("hard", "none")
+WEIGHTINGS = ("soft", "none")
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig(Settings, group=METHOD):
+    """Describes the backbone.
+
+    `precision` is that of its convolutions and of what passes between them; weights,
+    statistics and everything after the backbone are float32.
+    """
+
+    filters: tuple[int, ...] = setting(
+        (64, 128, 256, 512), "Channels of the backbone's blocks.", flag="filters"
+    )
+    image_size: int = setting(84, "Side of the images in pixels.", flag="img_size", group=DATA)
+    activation: str = setting(
+        "leaky_relu",
+        "Activation: leaky_relu, relu or None.",
+        flag="activation",
+        choices=ACTIVATIONS,
+    )
+    norm: str = setting(
+        "batch_norm",
+        "Normalization: batch_norm (of the batch at hand), layer_norm or None.",
+        flag="norm",
+        choices=NORMS,
+    )
+    precision: str = setting(
+        "float32",
+        "Precision of the backbone's convolutions: float32, bfloat16 (faster on processors with "
+        "AVX512_BF16 or AMX and on GPUs) or float16 (GPUs).",
+        flag="precision",
+        group=RUNNING,
+        choices=PRECISIONS,
+    )
+    recompute: bool = setting(
+        False,
+        "Compute blocks anew in the backward pass: less memory, more time.",
+        flag="recompute",
+        group=RUNNING,
+    )
+
+    def check(self) -> None:
+        """Raises `InputError` unless a map is left after the last block."""
+        check(
+            len(self.filters) > 0 and all(width > 0 for width in self.filters),
+            "positive filter counts, one for each block",
+            self.filters,
+            "name them as 64,128,256,512",
+            "filters",
+        )
+        check(
+            self.map_side > 0,
+            f"an image size of at least {2 ** len(self.filters)} pixels, as each block halves it",
+            self.image_size,
+            "raise it or name fewer filters",
+            *("image_size", "filters"),
+        )
+
+    @property
+    def embedding_width(self) -> int:
+        """D, the width of an embedding."""
+        return self.filters[-1]
+
+    @property
+    def map_side(self) -> int:
+        """Side of the last feature map in cells."""
+        return self.image_size // 2 ** len(self.filters)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class InnerLoopConfig(Settings, group=METHOD):
+    """Describes what the inner loops of meta-training and of meta-test share."""
+
+    inner_lr: float = setting(
+        0.01, "Step size of the gradient descent inside an episode.", flag="base_lr", above=0
+    )
+    # Fixed in the original program, not among its flags.
+    pseudo_label_steps: int = setting(10, at_least=0)
+    weighting: str = setting(
+        "soft",
+        "Weights of pseudo-labeled images: `soft` of the soft weighting network, or `none`.",
+        flag="weighting",
+        choices=WEIGHTINGS,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class AdaptationConfig(InnerLoopConfig, group=METHOD):
+    """Describes the inner loop of meta-training, counts in gradient steps."""
+
+    retrain_steps: int = setting(
+        5,
+        "Steps on support and pseudo-labeled images; 0: none.",
+        flag="re_train_epoch_num",
+        at_least=0,
+    )
+    inner_steps: int = setting(
+        20, "Steps in all, the rest on the support set alone.", flag="train_base_epoch_num"
+    )
+
+    def check(self) -> None:
+        """Raises `InputError` where there are fewer steps in all than of re-training."""
+        check_enough_steps("inner_steps", self.inner_steps, self.retrain_steps)
+
+
+@dataclasses.dataclass(frozen=True)
+class SelfTrainingConfig(InnerLoopConfig, group=METHOD):
+    """Describes recurrent self-training at meta-test, counts in gradient steps."""
+
+    num_stages: int = setting(
+        4, "Stages of self-training.", flag="recurrent_stage_nums", at_least=1
+    )
+    retrain_steps: int = setting(
+        10,
+        "Steps on support and kept images in a stage; 0: none.",
+        flag="re_train_epoch_num",
+        at_least=0,
+    )
+    steps_per_stage: int = setting(
+        40, "Steps of a stage in all, the rest on the support set alone.", flag="local_update_num"
+    )
+    inner_steps: int = setting(
+        100, "Steps of the last stage with those after it.", flag="test_base_epoch_num"
+    )
+    selected_per_class: int = setting(
+        20, "Images per class that a stage keeps.", flag="hard_selection", at_least=1
+    )
+    unlabeled_per_stage: int = setting(
+        30, "Unlabeled images per class that a stage looks at.", flag="nums_in_folders", at_least=1
+    )
+    selection: str = setting(
+        "hard",
+        "Images that a stage keeps of these: `hard`, the most confident ones of each class, or "
+        "`none`, all.",
+        flag="selection",
+        choices=SELECTIONS,
+    )
+
+    def check(self) -> None:
+        """Raises `InputError` where a part has more steps than the whole."""
+        check_enough_steps("steps_per_stage", self.steps_per_stage, self.retrain_steps)
+        check(
+            self.inner_steps >= self.steps_per_stage,
+            f"inner_steps of at least steps_per_stage={self.steps_per_stage}",
+            self.inner_steps,
+            "raise the former or lower the latter",
+            *("inner_steps", "steps_per_stage"),
+        )
+
+
+def check_enough_steps(name: str, steps: int, retrain_steps: int) -> None:
+    """Raises `InputError` where the setting `name` counts fewer steps than of re-training."""
+    check(
+        steps >= max(1, retrain_steps),
+        f"{name} of at least retrain_steps={retrain_steps}, and 1",
+        steps,
+        "raise the former or lower the latter",
+        *(name, "retrain_steps"),
+    )

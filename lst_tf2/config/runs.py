@@ -1,0 +1,210 @@
+"""Settings of whole runs: pre-training, meta-training and meta-test."""
+
+import dataclasses
+
+from lst_tf2.config.episodes import PROTOCOLS, EpisodeConfig, ListConfig
+from lst_tf2.config.headings import DATA, EPISODE, METHOD, OPTIMIZATION, PRETRAINING, RUNNING
+from lst_tf2.config.loops import DistributionConfig, LoopConfig, OptimizerConfig
+from lst_tf2.config.method import AdaptationConfig, ModelConfig, SelfTrainingConfig
+from lst_tf2.errors import check, check_seed
+from lst_tf2.settings import Settings, part, setting
+
+BN_STATS = ("batch", "calibrated")
+CACHES = ("none", "ram", "packed")
+INITIAL_CLASSIFIERS = ("meta", "plain")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ImageRunConfig(Settings):
+    """Describes what every run on images has: a backbone, and where decoded images are kept."""
+
+    model: ModelConfig = part(ModelConfig())
+    cache: str = setting(
+        "packed",
+        "Decoded images: `packed`, kept in a file below the data set, written at the first use; "
+        "`ram`, in memory, decoded anew by each command; `none`, decoded at each use.",
+        flag="cache",
+        group=DATA,
+        choices=CACHES,
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EpisodeRunConfig(ImageRunConfig):
+    """Adds what a run on episodes has; `finetune_path` is that of a learner to start from."""
+
+    finetune_path: str = ""
+    jit_compile: bool = setting(
+        False,
+        "Compile the step with XLA; for GPUs, slower on CPUs.",
+        flag="jit_compile",
+        group=RUNNING,
+    )
+    distribution: DistributionConfig = part(DistributionConfig())
+
+
+@dataclasses.dataclass(frozen=True)
+class PretrainConfig(ImageRunConfig, group=PRETRAINING):
+    """Describes pre-training on the base classes (arXiv:1812.02391)."""
+
+    data_folder: str
+    run_folder: str
+    loop: LoopConfig = part(
+        LoopConfig(14000, 1000, 10, 1000),
+        group=PRETRAINING,
+        num_steps="pretrain_iterations",
+        print_every_steps="pre_print_step",
+        summary_every_steps="pre_sum_step",
+        save_every_steps="pre_save_step",
+    )
+    optimizer: OptimizerConfig = part(
+        OptimizerConfig(halve_every_steps=5000),
+        group=PRETRAINING,
+        initial_lr=("pre_lr", "Rate of pre-training."),
+        min_lr=("min_pre_lr", "Floor of that rate, with pre_lr_stop."),
+        halve_every_steps="pre_lr_dropstep",
+    )
+    num_classes: int = setting(
+        64,
+        "Number of base classes: miniImagenet 64, tieredImagenet 351.",
+        flag="pretrain_class_num",
+        group=DATA,
+        at_least=2,
+    )
+    batch_size: int = setting(
+        64, "Images per iteration of pre-training.", flag="pretrain_batch_size", at_least=1
+    )
+    keep_probability: float = setting(
+        0.9, "Share of a block's outputs that dropout keeps.", flag="pretrain_dropout_keep", above=0
+    )
+    seed: int = setting(0, "Seed of initial weights and dropout.", flag="seed", group=RUNNING)
+
+    def check(self) -> None:
+        """Raises `InputError` for a seed or a probability that is none."""
+        check_seed(self.seed)
+        check(
+            self.keep_probability <= 1,
+            "keep_probability above 0 and at most 1",
+            self.keep_probability,
+            "lower it",
+            "keep_probability",
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class MetaTrainConfig(EpisodeRunConfig, group=OPTIMIZATION):
+    """Describes meta-training (arXiv:1906.00562).
+
+    It starts from the pre-trained backbone at `pretrained_path`; where `finetune_path` is
+    set, from the backbone, scales, shifts and classifier of the learner at that path.
+    """
+
+    run_folder: str
+    pretrained_path: str
+    train_list: ListConfig = part(
+        ListConfig(""),
+        num_episodes=("train_episode_num", "Length of the list of training episodes."),
+    )
+    val_list: ListConfig = part(ListConfig("", "val", num_episodes=600))
+    loop: LoopConfig = part(
+        LoopConfig(validate_every_steps=1000),
+        num_steps=("metatrain_iterations", "Iterations of meta-training."),
+        print_every_steps="meta_print_step",
+        summary_every_steps="meta_sum_step",
+        save_every_steps="meta_save_step",
+        validate_every_steps="meta_val_print_step",
+    )
+    adaptation: AdaptationConfig = part(AdaptationConfig())
+    optimizer: OptimizerConfig = part(
+        OptimizerConfig(),
+        initial_lr=("meta_lr", "Rate for scaling, shifting and initial classifier."),
+        min_lr=("min_meta_lr", "Floor of both rates."),
+        halve_every_steps=(
+            "lr_drop_step",
+            "Both rates are halved at iterations that are multiples of this and of "
+            "meta_val_print_step.",
+        ),
+        name=(
+            "meta_optimizer",
+            "Optimizer of these: any of Keras, or a registered one, such as "
+            "'Addons>RectifiedAdam' or 'Addons>Lookahead(Adam)' of tensorflow-addons.",
+        ),
+    )
+    swn_optimizer: OptimizerConfig = part(
+        OptimizerConfig(),
+        initial_lr=("swn_lr", "Rate for the soft weighting network."),
+        min_lr="min_meta_lr",
+        halve_every_steps="lr_drop_step",
+        name=("swn_optimizer", "Optimizer of the soft weighting network."),
+    )
+    meta_batch_size: int = setting(
+        2, "T, episodes per iteration.", flag="meta_batch_size", at_least=1
+    )
+    num_val_episodes: int = setting(
+        10, "Episodes of one validation.", flag="val_episode_num", group=EPISODE, at_least=1
+    )
+    seed: int = setting(0, flag="seed", group=RUNNING)
+
+    def check(self) -> None:
+        """Raises `InputError` for a step that can not be divided over devices."""
+        check(
+            self.distribution.kind == "none"
+            or not (self.jit_compile or self.model.precision == "float16"),
+            "float32 or bfloat16, not compiled, where episodes are divided over devices",
+            f"precision={self.model.precision} and jit_compile={self.jit_compile}",
+            "change these or ask for no distribution",
+            "jit_compile",
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class MetaTestConfig(EpisodeRunConfig, group=METHOD):
+    """Describes a meta-test of one checkpoint of a run.
+
+    With `test_iter` "0" of the learner at `finetune_path`, where that is set, else of the
+    pre-trained backbone, either with what is missing drawn anew. A `plain` initial classifier
+    is drawn anew in any case. `bn_stats` says what the backbone normalizes by: the batch at
+    hand, or statistics of base-class images.
+    """
+
+    run_folder: str
+    pretrained_path: str
+    test_iter: str = setting(
+        "15000",
+        "Checkpoint to test: an iteration, `best` (on validation), `last`, or 0 for the "
+        "pre-trained weights with a fresh classifier.",
+        flag="test_iter",
+        group=DATA,
+    )
+    test_list: ListConfig = part(
+        ListConfig("", "test", EpisodeConfig(unlabeled_per_class=100), 600),
+        num_episodes=("test_episode_num", "Episodes of the test."),
+    )
+    self_training: SelfTrainingConfig = part(SelfTrainingConfig())
+    protocol: str = setting("paper", choices=PROTOCOLS)
+    initial_classifier: str = setting(
+        "meta",
+        "Where each stage starts: `meta`, the meta-learned classifier, or `plain`, one drawn "
+        "from the seed.",
+        flag="initial_classifier",
+        choices=INITIAL_CLASSIFIERS,
+    )
+    bn_stats: str = setting("batch", choices=BN_STATS)
+
+    def check(self) -> None:
+        """Raises `InputError` for statistics or windows that there can not be."""
+        check(
+            self.bn_stats == "batch" or self.model.norm == "batch_norm",
+            "norm=batch_norm, whose statistics are to be calibrated",
+            f"norm={self.model.norm}",
+            "choose bn_stats=batch",
+            "bn_stats",
+        )
+        available = self.test_list.episode.unlabeled_per_class
+        check(
+            self.self_training.unlabeled_per_stage <= available,
+            f"unlabeled_per_stage of at most unlabeled_per_class={available}",
+            self.self_training.unlabeled_per_stage,
+            "lower the former or raise the latter",
+            *("unlabeled_per_stage", "unlabeled_per_class"),
+        )
