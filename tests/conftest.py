@@ -37,3 +37,9 @@ def pytest_collection_modifyitems(items):
         if is_large:
             item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: item.get_closest_marker("large") is None)
+
+
+def pytest_collection_finish():
+    """Spares the collector what was imported, which stays to the end."""
+    gc.collect()
+    gc.freeze()

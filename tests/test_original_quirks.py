@@ -41,6 +41,7 @@ def catalogue_of(num_classes, images_per_pool):
     return layout.Catalogue(pathlib.Path("letters"), "test", tuple(classes))
 
 
+@pytest.mark.slow
 def test_both_query_losses_agree_where_every_step_retrains():
     trainer = build_trainer(AdaptationConfig(retrain_steps=3, inner_steps=3))
     scalars, *_ = trainer.gradients(random_meta_batch())

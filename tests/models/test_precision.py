@@ -28,6 +28,7 @@ def relative_errors(actual, expected):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("precision", "bound"), [("bfloat16", 0.2), ("float16", 0.03)])
 def test_low_precision_is_close_and_leaves_float32_outside(precision, bound):
     batch = random_meta_batch()
@@ -55,6 +56,7 @@ def test_every_convolution_of_the_backbone_is_in_that_precision(precision):
     assert set(types) == {tf.as_dtype(precision)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_steps_learn_in_low_precision(precision):
     trainer, batch = build_trainer(precision), random_meta_batch()
@@ -62,6 +64,7 @@ def test_steps_learn_in_low_precision(precision):
     assert losses[-1] < 0.8 * losses[0]
 
 
+@pytest.mark.slow
 def test_step_that_overflows_is_left_out_and_halves_the_scale():
     trainer, batch = build_trainer("float16"), random_meta_batch()
     kernel = trainer.learner.classifier.kernel

@@ -55,6 +55,7 @@ def test_every_weight_and_slot_is_in_the_file(trainer, tmp_path):
     assert len([name for name in arrays if name.startswith("backbone/")]) == 2 * (3 * 3 + 1)
 
 
+@pytest.mark.slow
 def test_step_after_restoring_is_the_same(trainer, tmp_path):
     store = checkpoints.CheckpointStore(tmp_path, trainer.named_variables())
     trainer.train_step(random_meta_batch())

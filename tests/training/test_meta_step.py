@@ -99,6 +99,7 @@ def test_graph_matches_eager():
         np.testing.assert_allclose(left, right, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_steps_learn_and_are_compiled_once():
     trainer, batch = build_trainer(), random_meta_batch()
     losses = [float(trainer.train_step(batch)["finetune_query_loss"]) for _ in range(15)]
