@@ -14,15 +14,18 @@ from tests.episodes_command import (  # noqa: F401 - fixtures
 )
 
 
-@pytest.fixture(autouse=True, scope="module")
-def fixture_fresh_memory():
-    """Gives back what a module's graphs, kernels and tensors took."""
-    yield
-    if "keras" in sys.modules:
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item, nextitem):
+    """Gives back what graphs, kernels and tensors took, of a module and of each large test."""
+    result = yield
+    is_last = nextitem is None or nextitem.path != item.path
+    if is_last and "keras" in sys.modules:
         sys.modules["keras"].backend.clear_session()
-    gc.collect()
-    if sys.platform == "linux":
-        ctypes.CDLL(None).malloc_trim(0)
+    if is_last or item.get_closest_marker("large"):
+        gc.collect()
+        if sys.platform == "linux":
+            ctypes.CDLL(None).malloc_trim(0)
+    return result
 
 
 @pytest.hookimpl(tryfirst=True)  # Before xdist reads the groups.
