@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import os
 import sys
 
 import pytest
@@ -12,6 +13,9 @@ from tests.episodes_command import (  # noqa: F401 - fixtures
     fixture_run,
     fixture_tree,
 )
+
+# With two processes on two cores more would take memory, for what runs at once, and no less time.
+os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -32,14 +36,19 @@ def pytest_runtest_teardown(item, nextitem):
 def pytest_collection_modifyitems(items):
     """Keeps each file in one process, and the large tests together in one, which begins first.
 
-    Two of those at a time would need more memory than all others together.
+    Two of those at a time would need more memory than all others together. Those that start
+    further processes come before either has filled its own.
     """
     for item in items:
         is_large = item.get_closest_marker("large") is not None
         item.add_marker(pytest.mark.xdist_group("large" if is_large else item.path.name))
         if is_large:
             item.add_marker(pytest.mark.slow)
-    items.sort(key=lambda item: item.get_closest_marker("large") is None)
+    large = [item for item in items if item.get_closest_marker("large")]
+    rest = [item for item in items if not item.get_closest_marker("large")]
+    files = list(dict.fromkeys(item.path for item in reversed(large)))
+    files.sort(key=lambda path: path.parent.name != "distribution")
+    items[:] = [item for path in files for item in large if item.path == path] + rest
 
 
 def pytest_collection_finish():

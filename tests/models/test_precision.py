@@ -98,7 +98,7 @@ def test_recomputation_gives_the_same_gradients():
         np.testing.assert_allclose(left, right, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.large
 def test_compiled_step_gives_the_same_numbers():
     batch = random_meta_batch()
     plain, compiled = (build_trainer(jit_compile=flag).train_step(batch) for flag in (False, True))

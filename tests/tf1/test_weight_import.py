@@ -37,7 +37,7 @@ def convert(source, target, settings=SMALL):
         weight_import.write_checkpoint(weight_import.read_step(files, step, settings), target)
 
 
-@pytest.mark.slow
+@pytest.mark.large
 @pytest.mark.parametrize("write", [write_npy_files, write_saver_files])
 def test_golden_forward_comes_out_of_both_forms(write):
     golden = Golden("forward_a")
