@@ -58,7 +58,7 @@ docs/flags.md: $(VENV)/installed $(wildcard lst_tf2/*.py lst_tf2/*/*.py)
 
 bench: $(VENV)/installed
 	$(BIN)/python -m benchmarks.suite
-	$(BIN)/python -m benchmarks.input_pipeline --paper
+	$(BIN)/python -m benchmarks.input_pipeline --size=paper
 
 $(VENV)/installed: setup.cfg pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed")'

@@ -3,11 +3,12 @@
 Files decoded one by one with Pillow, as the original program does in its step, are the yardstick.
 All are run in turn in one process, so that the ratios hold when the machine's pace drifts.
 
-    python -m benchmarks.input_pipeline            # glyph size, PNG
-    python -m benchmarks.input_pipeline --paper    # 84x84, JPEG
-    python -m benchmarks.input_pipeline --tiered   # memory taken by a packed tieredImageNet
+    python -m benchmarks.input_pipeline                  # glyph size, PNG
+    python -m benchmarks.input_pipeline --size=paper     # 84x84, JPEG
+    python -m benchmarks.input_pipeline --size=tiered    # memory taken by a packed tieredImageNet
 """
 
+import dataclasses
 import itertools
 import json
 import os
@@ -17,14 +18,17 @@ import sys
 import tempfile
 import time
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
+from absl import flags
 from PIL import Image
 
 from benchmarks.timing import peak_memory, processor
+from lst_tf2.cli.command import Command, run
+from lst_tf2.cli.flag_rows import build_from
 from lst_tf2.config import CACHES, EpisodeConfig, ListConfig
 from lst_tf2.data.cache import CHECKSUMS_NAME, IMAGES_NAME, PackedImages, open_images
 from lst_tf2.data.feeding_order import arrange_for_training, episode_files
@@ -32,6 +36,7 @@ from lst_tf2.data.images import ImageSource
 from lst_tf2.data.layout import Catalogue, ClassImages, scan_split
 from lst_tf2.data.lists import EpisodeLists, sample_lists
 from lst_tf2.data.pipeline import stream_meta_batches
+from lst_tf2.settings import Settings, setting
 
 ROUNDS = 7
 # What Pillow does in about the time of the others, and they without what is ready beforehand.
@@ -140,9 +145,21 @@ def bench_tiered() -> dict[str, float]:
     return results | {"peak memory, GiB": peak_memory()}
 
 
-def main() -> None:
+@dataclasses.dataclass(frozen=True)
+class PipelineFlags(Settings, group="What to measure"):
+    """Holds the size of the images."""
+
+    size: str = setting(
+        "glyphs",
+        "Size of the images: glyphs, paper or tiered.",
+        flag="size",
+        choices=("glyphs", "paper", "tiered"),
+    )
+
+
+def main(values: flags.FlagValues, _: Sequence[str]) -> None:
     """Prints a table and writes it as JSON beside this file."""
-    size = next((name for name in ("paper", "tiered") if f"--{name}" in sys.argv[1:]), "glyphs")
+    size = build_from(PipelineFlags, values).size
     print(f"{size} size, {processor()}")
     if size == "tiered":
         results = bench_tiered()
@@ -159,4 +176,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    NAME = "python -m benchmarks.input_pipeline"
+    run(Command(NAME, __doc__, main, (PipelineFlags,)), sys.argv[1:])

@@ -3,10 +3,11 @@
 Both take the same meta-batch of two episodes, so twice the workers are at best twice as fast.
 They run in turn, several rounds of each, so that the ratio holds when the machine's pace drifts.
 
-    python -m benchmarks.scaling            # glyph size
-    python -m benchmarks.scaling --paper    # 84x84, 64-128-256-512: some minutes a step
+    python -m benchmarks.scaling                 # glyph size
+    python -m benchmarks.scaling --size=paper    # 84x84, 64-128-256-512: some minutes a step
 """
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -15,18 +16,35 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+from absl import flags
+
 from benchmarks.timing import processor
+from lst_tf2.cli.command import Command, run
+from lst_tf2.cli.flag_rows import build_from
+from lst_tf2.settings import Settings, setting
 
 ROUNDS, STEPS, WARM_UP, EPISODES = 3, 30, 2, 2
 
 
-def main() -> None:
+@dataclasses.dataclass(frozen=True)
+class ScalingFlags(Settings, group="What to measure"):
+    """Holds the size of the step."""
+
+    size: str = setting(
+        "glyphs",
+        "Size of images and backbone: glyphs or paper.",
+        flag="size",
+        choices=("glyphs", "paper"),
+    )
+
+
+def main(values: flags.FlagValues, _: Sequence[str]) -> None:
     """Prints a table and writes it as JSON beside this file."""
-    size = "paper" if "--paper" in sys.argv[1:] else "glyphs"
+    size = build_from(ScalingFlags, values).size
     rounds = [{workers: time_run(size, workers) for workers in (1, 2)} for _ in range(ROUNDS)]
     ratios = [r[1]["step"] / r[2]["step"] / 2 for r in rounds]
     fastest = {workers: min(r[workers]["fastest"] for r in rounds) for workers in (1, 2)}
@@ -133,4 +151,5 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--worker"]:
         run_worker(sys.argv[2], sys.argv[3], int(sys.argv[4]))
     else:
-        main()
+        NAME = "python -m benchmarks.scaling"
+        run(Command(NAME, __doc__, main, (ScalingFlags,)), sys.argv[1:])

@@ -7,20 +7,26 @@ Runs that are compared take turns, and each figure is a median. The limit of a s
 convolutions alone, timed in the same run.
 """
 
+import dataclasses
 import json
 import os
 import pathlib
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+from absl import flags
+
 from benchmarks import meta_step, soft_weighting
 from benchmarks.timing import has_bfloat16, processor
+from lst_tf2.cli.command import Command, run
 from lst_tf2.config import EpisodeConfig, ListConfig, ModelConfig
 from lst_tf2.data.layout import Catalogue, ClassImages
 from lst_tf2.data.lists import sample_lists
+from lst_tf2.settings import Settings, setting
 
 SIZES = {
     "glyphs": ModelConfig(filters=(16, 32, 64, 128), image_size=32),
@@ -88,17 +94,23 @@ def print_row(name: str, seconds: float, beside: float, ratio: float) -> None:
     print(f"{name:48}{seconds:9.3f}{beside:9.3f}{ratio:8.2f}", flush=True)
 
 
-def main() -> None:
+@dataclasses.dataclass(frozen=True)
+class SuiteFlags(Settings, group="What to measure"):
+    """Holds how much to measure."""
+
+    quick: bool = setting(False, "Glyph size alone.", flag="quick")
+
+
+def main(values: flags.FlagValues, _: Sequence[str]) -> None:
     """Prints the table and writes the JSON."""
-    is_quick = "--quick" in sys.argv[1:]
-    sizes, rounds = (["glyphs"], 5) if is_quick else (list(SIZES), 3)
+    sizes, rounds = (["glyphs"], 5) if values.quick else (list(SIZES), 3)
     print(f"{processor()}\n{'':48}{'seconds':>9}{'limit':>9}{'ratio':>8}")
     results = bench_steps(sizes, rounds) | bench_soft_weighting(sizes, rounds) | bench_lists()
-    if not is_quick:
+    if not values.quick:
         results |= bench_first_steps()
     PATH.write_text(json.dumps({"processor": processor(), **results}, indent=2) + "\n")
     print(f"Written: {PATH}")
 
 
 if __name__ == "__main__":
-    main()
+    run(Command("python -m benchmarks.suite", __doc__, main, (SuiteFlags,)), sys.argv[1:])
