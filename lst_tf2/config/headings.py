@@ -1,6 +1,6 @@
 """Headings of the flags, in the order of the help."""
 
-DATA = "What to train on"
+DATA = "What to train and test on"
 EPISODE = "The episode"
 METHOD = "The method"
 OPTIMIZATION = "Optimization"

@@ -101,3 +101,8 @@ def test_help_needs_no_tensorflow(arguments):
 def test_mistakes_are_told_in_one_line(arguments, texts, tmp_path):
     assert_refused(run("lst", *arguments, cwd=tmp_path), *texts)
     assert not list(tmp_path.iterdir())
+
+
+def test_version_is_told(capsys):
+    run_lst(["--version"])
+    assert capsys.readouterr().out.startswith("lst_tf2 ")
