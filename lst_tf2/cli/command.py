@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import difflib
+import os
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -54,11 +55,11 @@ class Command:
 
 def run(command: Command, arguments: Sequence[str]) -> None:
     """Does what a command line asks for, or prints what the command can do."""
-    if HELP_WORDS.intersection(arguments):
-        print(help_text(command.usage, command.about, command.shown_rows))
-        return
     with exit_on_input_error(), name_flags(flags_by_setting(*command.settings)):
-        command.body(*parse(command, arguments))
+        if HELP_WORDS.intersection(arguments):
+            print(help_text(command.usage, command.about, command.shown_rows), flush=True)
+        else:
+            command.body(*parse(command, arguments))
 
 
 def parse(command: Command, arguments: Sequence[str]) -> tuple[flags.FlagValues, list[str]]:
@@ -110,6 +111,9 @@ def exit_on_input_error() -> Iterator[None]:
     """
     try:
         yield
+    except BrokenPipeError:  # Whoever reads, such as `head`, has read enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except (InputError, OSError) as error:
         named = ", ".join(f"--{flag}" for flag in getattr(error, "flags", ()))
         text = f"{str(error).removesuffix('.')} ({named})." if named else error

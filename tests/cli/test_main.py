@@ -1,6 +1,7 @@
 """The command `lst`: what it lists, what its commands teach, and how they refuse."""
 
 import os
+import shlex
 import subprocess
 import sys
 
@@ -101,6 +102,13 @@ def test_help_needs_no_tensorflow(arguments):
 def test_mistakes_are_told_in_one_line(arguments, texts, tmp_path):
     assert_refused(run("lst", *arguments, cwd=tmp_path), *texts)
     assert not list(tmp_path.iterdir())
+
+
+def test_reader_that_has_read_enough_is_no_error():
+    call = f"{shlex.quote(sys.executable)} -m lst_tf2.cli.main train --help | head -c 1"
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(["sh", "-c", call], env=env, capture_output=True, text=True, check=True)
+    assert (ended.stdout, ended.stderr) == ("u", "")
 
 
 def test_version_is_told(capsys):
