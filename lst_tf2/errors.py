@@ -48,9 +48,3 @@ def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     """Raises `InputError` unless the setting `name` is one of `choices`."""
     expected = f"{name} to be one of {', '.join(choices)}"
     check(value in choices, expected, repr(value), "choose one", name)
-
-
-def check_seed(seed: int) -> None:
-    """Raises `InputError` unless NumPy, Keras and TensorFlow all take `seed`."""
-    expected = "a seed of at least 0 and below 2^31"
-    check(0 <= seed < 2**31, expected, seed, "choose another", "seed")

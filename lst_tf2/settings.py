@@ -13,6 +13,8 @@ from typing import Any, ClassVar
 
 from lst_tf2.errors import InputError, check, check_at_least, check_choice
 
+# What NumPy, Keras and TensorFlow all take as a seed.
+SEEDS = {"at_least": 0, "at_most": 2**31 - 1}
 NOTHING: Mapping[str, Any] = {}
 
 
@@ -26,6 +28,7 @@ class Setting:
     kind: type | None
     at_least: float | None
     above: float | None
+    at_most: float | None
     choices: tuple[str, ...]
 
 
@@ -63,6 +66,7 @@ def setting(  # noqa: PLR0913 - each says one thing about a field
     kind: type | None = None,
     at_least: float | None = None,
     above: float | None = None,
+    at_most: float | None = None,
     choices: tuple[str, ...] = (),
 ) -> Any:
     """Returns a field of a `Settings` class.
@@ -75,9 +79,10 @@ def setting(  # noqa: PLR0913 - each says one thing about a field
         kind: Type of the value, or of the items of a tuple, where the default does not tell.
         at_least: Bound of a number, which has to be finite.
         above: The same, excluded.
+        at_most: Bound of a number from above.
         choices: What a text may be.
     """
-    told = Setting(about, flag, group, kind, at_least, above, choices)
+    told = Setting(about, flag, group, kind, at_least, above, at_most, choices)
     return dataclasses.field(default=default, metadata={"setting": told})
 
 
@@ -128,6 +133,10 @@ def check_bounds(name: str, value: Any, bounds: Setting) -> None:
     if bounds.above is not None:
         is_valid = math.isfinite(value) and value > bounds.above
         check(is_valid, f"a finite {name} above {bounds.above}", value, "raise it", name)
+    if bounds.at_most is not None:
+        check(
+            value <= bounds.at_most, f"{name} of at most {bounds.at_most}", value, "lower it", name
+        )
 
 
 def walk_flags(

@@ -26,7 +26,7 @@ LIST = config.ListConfig("data/x", "test", config.EpisodeConfig(unlabeled_per_cl
         (lambda: config.ListConfig("d", "val", LIST.episode, 0), "num_episodes of at least 1"),
         (
             lambda: config.ListConfig("d", "val", LIST.episode, 1, -1),
-            "a seed of at least 0 and below",
+            "seed of at least 0, received",
         ),
         (lambda: config.AdaptationConfig(inner_lr=0), "finite inner_lr above 0, received 0"),
         (lambda: config.AdaptationConfig(inner_lr=math.inf), "finite inner_lr"),

@@ -3,8 +3,7 @@
 import dataclasses
 
 from lst_tf2.config.headings import EPISODE, RUNNING
-from lst_tf2.errors import check_seed
-from lst_tf2.settings import Settings, part, setting
+from lst_tf2.settings import SEEDS, Settings, part, setting
 
 PROTOCOLS = ("paper", "standard")
 SPLITS = ("train", "val", "test")
@@ -37,9 +36,5 @@ class ListConfig(Settings, group=EPISODE):
     episode: EpisodeConfig = part(EpisodeConfig())
     num_episodes: int = setting(80000, "Length of the list of episodes.", at_least=1)
     seed: int = setting(
-        0, "Seed of episodes, initial weights and dropout.", flag="seed", group=RUNNING
+        0, "Seed of episodes, initial weights and dropout.", flag="seed", group=RUNNING, **SEEDS
     )
-
-    def check(self) -> None:
-        """Raises `InputError` for a seed that not all libraries take."""
-        check_seed(self.seed)

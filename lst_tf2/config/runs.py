@@ -6,8 +6,8 @@ from lst_tf2.config.episodes import PROTOCOLS, EpisodeConfig, ListConfig
 from lst_tf2.config.headings import DATA, EPISODE, METHOD, OPTIMIZATION, PRETRAINING, RUNNING
 from lst_tf2.config.loops import DistributionConfig, LoopConfig, OptimizerConfig
 from lst_tf2.config.method import AdaptationConfig, ModelConfig, SelfTrainingConfig
-from lst_tf2.errors import check, check_seed
-from lst_tf2.settings import Settings, part, setting
+from lst_tf2.errors import check
+from lst_tf2.settings import SEEDS, Settings, part, setting
 
 BN_STATS = ("batch", "calibrated")
 CACHES = ("none", "ram", "packed")
@@ -75,20 +75,15 @@ class PretrainConfig(ImageRunConfig, group=PRETRAINING):
         64, "Images per iteration of pre-training.", flag="pretrain_batch_size", at_least=1
     )
     keep_probability: float = setting(
-        0.9, "Share of a block's outputs that dropout keeps.", flag="pretrain_dropout_keep", above=0
+        0.9,
+        "Share of a block's outputs that dropout keeps.",
+        flag="pretrain_dropout_keep",
+        above=0,
+        at_most=1,
     )
-    seed: int = setting(0, "Seed of initial weights and dropout.", flag="seed", group=RUNNING)
-
-    def check(self) -> None:
-        """Raises `InputError` for a seed or a probability that is none."""
-        check_seed(self.seed)
-        check(
-            self.keep_probability <= 1,
-            "keep_probability above 0 and at most 1",
-            self.keep_probability,
-            "lower it",
-            "keep_probability",
-        )
+    seed: int = setting(
+        0, "Seed of initial weights and dropout.", flag="seed", group=RUNNING, **SEEDS
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,7 +138,7 @@ class MetaTrainConfig(EpisodeRunConfig, group=OPTIMIZATION):
     num_val_episodes: int = setting(
         10, "Episodes of one validation.", flag="val_episode_num", group=EPISODE, at_least=1
     )
-    seed: int = setting(0, flag="seed", group=RUNNING)
+    seed: int = setting(0, flag="seed", group=RUNNING, **SEEDS)
 
     def check(self) -> None:
         """Raises `InputError` for a step that can not be divided over devices."""

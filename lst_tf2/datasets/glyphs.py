@@ -24,7 +24,7 @@ from lst_tf2 import files
 from lst_tf2.datasets.glyph_drawing import RECIPE, Recipe, render_glyph
 from lst_tf2.errors import InputError, check, check_at_least
 from lst_tf2.progress import Progress
-from lst_tf2.settings import Settings, setting
+from lst_tf2.settings import SEEDS, Settings, setting
 
 # Latin, Greek, Cyrillic, Armenian, Georgian, digits, symbols. No two classes look alike within
 # the variation below, nor is one the mirror image of another (Я is in, R is out), so that
@@ -50,7 +50,7 @@ RECORD_NAME = "glyphs.json"
 class GlyphSettings(Settings, group="The data set"):
     """Holds what determines the images, besides the fonts."""
 
-    seed: int = setting(0, "The same seed gives the same images.", flag="seed", at_least=0)
+    seed: int = setting(0, "The same seed gives the same images.", flag="seed", **SEEDS)
     image_size: int = setting(32, "Side of an image in pixels.", flag="img_size", at_least=8)
     images_per_class: int = setting(
         200, "Half of them labeled, half unlabeled.", flag="images_per_class", at_least=2

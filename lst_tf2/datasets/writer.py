@@ -21,9 +21,9 @@ from lst_tf2.datasets.checksums import RECORD_NAME, class_digest
 from lst_tf2.datasets.fit_images import UNREADABLE, is_unreadable, one_line
 from lst_tf2.datasets.partial_folder import ClassRecord, PartialFolder, resume_folder
 from lst_tf2.datasets.source import SourceClass
-from lst_tf2.errors import InputError, check, check_seed
+from lst_tf2.errors import InputError, check
 from lst_tf2.progress import Progress
-from lst_tf2.settings import Settings, setting
+from lst_tf2.settings import SEEDS, Settings, setting
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,11 +43,10 @@ class Recipe(Settings, group="The data set"):
         flag="unlabeled_fraction",
         kind=float,
     )
-    seed: int = setting(0, "The same seed draws the same splits and pools.", flag="seed")
+    seed: int = setting(0, "The same seed draws the same splits and pools.", flag="seed", **SEEDS)
 
     def check(self) -> None:
-        """Raises `InputError` for a seed or a fraction that is none."""
-        check_seed(self.seed)
+        """Raises `InputError` for a fraction that is none."""
         check(
             self.unlabeled_fraction is None or 0 < self.unlabeled_fraction < 1,
             "an unlabeled_fraction above 0 and below 1",

@@ -240,7 +240,7 @@ def test_other_settings_need_overwrite(home):
             [*META, "--metatrain_iterations=0"],
             ["num_steps of at least 1", "(--metatrain_iterations)"],
         ),
-        ("train.py", [*META, "--seed=-1"], ["a seed of at least 0", "-1", "--seed"]),
+        ("train.py", [*META, "--seed=-1"], ["seed of at least 0", "-1", "--seed"]),
         ("test.py", [*TEST, "--unfiles_num=3"], ["nb_ul_samples / 10 = 0.3", "received 3"]),
         ("train.py", [*META, "--exp_name=nan", "--base_lr=1e38"], ["finite", "at step 1"]),
         ("train.py", [*PRETRAIN, "--pretrain_class_num=5"], ["pretrain_class_num=4", "received 5"]),
