@@ -1,6 +1,7 @@
 """Reads the recorded numbers of the original program, `tests/golden/*.npz`."""
 
 import contextlib
+import dataclasses
 import json
 import pathlib
 import tempfile
@@ -66,7 +67,7 @@ class Golden:
             yield folder / "run"
 
     def learner(self, write=write_npy_files):
-        """The learner that `test.py` would test."""
+        """The learner that `lst test` would test."""
         episode = EpisodeConfig(self.way, unlabeled_per_class=30)
         with self.run_folder(write) as folder:
             config = MetaTestConfig(
@@ -78,8 +79,8 @@ class Golden:
             )
             return restore_learner(config)[0]
 
-    def trainer(self, adaptation):
-        """The trainer with which `train.py` would go on."""
+    def trainer(self, adaptation, *, recompute=False):
+        """The trainer with which `lst train` would go on."""
         with self.run_folder() as folder:
             lists = ListConfig("", "train", EpisodeConfig(self.way), 1)
             config = MetaTrainConfig(
@@ -88,7 +89,7 @@ class Golden:
                 train_list=lists,
                 val_list=lists,
                 loop=LoopConfig(1, 1, 1, 1),
-                model=self.model,
+                model=dataclasses.replace(self.model, recompute=recompute),
                 adaptation=adaptation,
             )
             trainer = build_trainer(config)

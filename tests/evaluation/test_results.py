@@ -55,7 +55,7 @@ def leaves(settings, *path):
 SETTINGS = json.loads(json.dumps(telling_settings(MetaTestConfig("checkpoints/a", "step_9.npz"))))
 
 
-@pytest.mark.parametrize("path", leaves(SETTINGS), ids=".".join)
+@pytest.mark.parametrize("path", list(leaves(SETTINGS)), ids=".".join)
 def test_any_other_setting_gives_another_name(path, summary):
     other = copy.deepcopy(SETTINGS)
     inner = other
