@@ -16,6 +16,8 @@ from tests.episodes_command import (  # noqa: F401 - fixtures
 
 # With two processes on two cores more would take memory, for what runs at once, and no less time.
 os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+# What needs most comes while the other process still needs little.
+LARGE_ORDER = ("distribution", "training", "evaluation")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -36,19 +38,21 @@ def pytest_runtest_teardown(item, nextitem):
 def pytest_collection_modifyitems(items):
     """Keeps each file in one process, and the large tests together in one, which begins first.
 
-    Two of those at a time would need more memory than all others together. Those that start
-    further processes come before either has filled its own.
+    Two of those at a time would need more memory than all others together.
     """
     for item in items:
         is_large = item.get_closest_marker("large") is not None
         item.add_marker(pytest.mark.xdist_group("large" if is_large else item.path.name))
         if is_large:
             item.add_marker(pytest.mark.slow)
-    large = [item for item in items if item.get_closest_marker("large")]
-    rest = [item for item in items if not item.get_closest_marker("large")]
-    files = list(dict.fromkeys(item.path for item in reversed(large)))
-    files.sort(key=lambda path: path.parent.name != "distribution")
-    items[:] = [item for path in files for item in large if item.path == path] + rest
+    items.sort(key=_rank)
+
+
+def _rank(item):
+    wing = item.path.parent.name
+    if item.get_closest_marker("large") is None:
+        return len(LARGE_ORDER) + 1
+    return LARGE_ORDER.index(wing) if wing in LARGE_ORDER else len(LARGE_ORDER)
 
 
 def pytest_collection_finish():
