@@ -16,7 +16,6 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import matplotlib
 import numpy as np
 from PIL import Image
 
@@ -37,7 +36,6 @@ SPLITS: dict[str, tuple[str, ...]] = {
     "val": (*"Gŋ", *"ΔΨξ", *"ЩЭ", *"ԶԹվ", *"უფ", *"4", *"%√⌘"),
     "test": (*"KYæ", *"Σλω", *"ЖФЂ", *"ԳԻՇճ", *"დქ", *"5", *"&∞⊢♪"),
 }
-FONT_FOLDER = pathlib.Path(matplotlib.get_data_path()) / "fonts" / "ttf"
 FONTS = tuple(
     f"DejaVu{family}{style}.ttf"
     for family, slanted in (("Sans", "Oblique"), ("SansMono", "Oblique"), ("Serif", "Italic"))
@@ -95,6 +93,14 @@ def class_name(character: str) -> str:
     return name.lower().replace(" ", "_").replace("-", "_")
 
 
+@functools.cache
+def font_folder() -> pathlib.Path:
+    """Returns the folder of the fonts that come with matplotlib."""
+    import matplotlib  # Slow, and not needed to tell what the command can do.
+
+    return pathlib.Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+
+
 def image_paths(split: str, character: str, images_per_class: int) -> list[pathlib.PurePath]:
     """Returns where the images of one class lie in the data set, the labeled half first."""
     name = class_name(character)
@@ -111,7 +117,7 @@ def render_class(folder: pathlib.Path, settings: GlyphSettings, entry: tuple[str
     for index, path in enumerate(image_paths(split, character, settings.images_per_class)):
         # A stream for each image: its bytes depend on neither the workers nor the other classes.
         rng = np.random.default_rng([settings.seed, ord(character), index])
-        font_path = FONT_FOLDER / FONTS[rng.integers(len(FONTS))]
+        font_path = font_folder() / FONTS[rng.integers(len(FONTS))]
         image = render_glyph(character, str(font_path), rng, settings.image_size, settings.recipe)
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(folder / path)

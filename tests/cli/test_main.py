@@ -16,7 +16,7 @@ MAKES_NO_TENSORFLOW = """
 import sys
 from lst_tf2.cli.main import run_lst
 run_lst(sys.argv[1:])
-assert not {"tensorflow", "keras", "matplotlib.pyplot"} & set(sys.modules), sys.modules
+assert not {"tensorflow", "keras", "matplotlib"} & set(sys.modules), sys.modules
 """
 
 

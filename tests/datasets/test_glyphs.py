@@ -15,7 +15,7 @@ from lst_tf2.errors import InputError, MissingInputError
 from tests.command_line import run
 
 FEW_SPLITS = {"train": ("A", "Ж"), "val": ("Ξ",), "test": ("დ",)}
-FONT_PATHS = [str(glyphs.FONT_FOLDER / font) for font in glyphs.FONTS]
+FONT_PATHS = [str(glyphs.font_folder() / font) for font in glyphs.FONTS]
 
 
 def render_few(out, **changes):
