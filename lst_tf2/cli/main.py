@@ -45,17 +45,21 @@ def run_script(name: str) -> None:
 
 def run_lst(arguments: Sequence[str]) -> None:
     """Runs the command that the first of `arguments` names."""
+    with exit_on_input_error():
+        _run_named(arguments)
+
+
+def _run_named(arguments: Sequence[str]) -> None:
     name, *rest = arguments or ["--help"]
     if name in COMMANDS:
         run(COMMANDS[name], rest)
     elif name in ("--help", "-h", "help"):
-        print(overview())
+        print(overview(), flush=True)
     elif name == "--version":
         print(f"lst_tf2 {importlib.metadata.version('lst_tf2')}")
     else:
-        with exit_on_input_error():
-            expected = f"a command of lst ({', '.join(COMMANDS)})"
-            check(False, expected, repr(name), "`lst --help` tells more")
+        expected = f"a command of lst ({', '.join(COMMANDS)})"
+        check(False, expected, repr(name), "`lst --help` tells more")
 
 
 def overview() -> str:

@@ -68,8 +68,7 @@ def train_config(values: flags.FlagValues) -> config.MetaTrainConfig:
     folder = run.data_folder
     validation = {"queries_per_class": _queries(run, values.shot_num)}
     given = {
-        "run_folder": run.run_folder,
-        "pretrained_path": run.pretrained_path,
+        **_given_to_both(run, values),
         "train_list": {"data_folder": folder},
         "val_list": {
             "data_folder": folder,
@@ -78,8 +77,6 @@ def train_config(values: flags.FlagValues) -> config.MetaTrainConfig:
         },
         "optimizer": {"halve_every_steps": interval},
         "swn_optimizer": {"halve_every_steps": interval},
-        "finetune_path": _finetune_path(run, values),
-        "distribution": _workers(values),
     }
     return build(config.MetaTrainConfig, read, given)
 
@@ -103,19 +100,26 @@ def test_config(values: flags.FlagValues) -> config.MetaTestConfig:
         "num_distractor_classes": run.num_distractor_classes if run.has_distractors else 0,
     }
     given = {
-        "run_folder": run.run_folder,
-        "pretrained_path": run.pretrained_path,
+        **_given_to_both(run, values),
         "test_list": {"data_folder": run.data_folder, "episode": episode},
         "protocol": run.protocol,
-        "finetune_path": _finetune_path(run, values),
         "bn_stats": _bn_stats(run, values.norm),
-        "distribution": _workers(values),
     }
     return build(config.MetaTestConfig, read, given)
 
 
 def _read(settings: tuple[type, ...], values: flags.FlagValues) -> dict[str, Any]:
     return given_values(rows_of(*settings), values)
+
+
+def _given_to_both(run: EpisodeRunFlags, values: flags.FlagValues) -> dict[str, Any]:
+    """Returns what meta-training and meta-test do not take from a flag as it is."""
+    return {
+        "run_folder": run.run_folder,
+        "pretrained_path": run.pretrained_path,
+        "finetune_path": _finetune_path(run, values),
+        "distribution": _workers(values),
+    }
 
 
 def _workers(values: flags.FlagValues) -> dict[str, Any]:

@@ -104,8 +104,9 @@ def test_mistakes_are_told_in_one_line(arguments, texts, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_reader_that_has_read_enough_is_no_error():
-    call = f"{shlex.quote(sys.executable)} -m lst_tf2.cli.main train --help | head -c 1"
+@pytest.mark.parametrize("name", ["train", ""])
+def test_reader_that_has_read_enough_is_no_error(name):
+    call = f"{shlex.quote(sys.executable)} -m lst_tf2.cli.main {name} --help | head -c 1"
     env = os.environ | {"PYTHONPATH": str(ROOT)}
     ended = subprocess.run(["sh", "-c", call], env=env, capture_output=True, text=True, check=True)
     assert (ended.stdout, ended.stderr) == ("u", "")
