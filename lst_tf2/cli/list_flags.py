@@ -89,7 +89,9 @@ class ListFlags(DataFlags):
         group=BOTH,
         kind=int,
     )
-    list: str = setting("", "Name of a stored list, as check shows it.", flag="list", group=NAMED)
+    list_name: str = setting(
+        "", "Name of a stored list, as check shows it.", flag="list", group=NAMED
+    )
     split: str = setting(
         "test", "Whose list, if only one is stored.", flag="split", group=PRINT, choices=SPLITS
     )
@@ -195,9 +197,9 @@ def named_folders(asked: ListFlags) -> list[pathlib.Path]:
     Raises:
         MissingInputError: If there are none.
     """
-    if not asked.list:
+    if not asked.list_name:
         return stored_folders(asked.data_folder)
-    folder = pathlib.Path(asked.data_folder) / LISTS_FOLDER / pathlib.Path(asked.list).name
+    folder = pathlib.Path(asked.data_folder) / LISTS_FOLDER / pathlib.Path(asked.list_name).name
     if not folder.is_dir():
         names = ", ".join(other.name for other in stored_folders(asked.data_folder))
         raise MissingInputError(
@@ -213,7 +215,7 @@ def single_folder(asked: ListFlags) -> pathlib.Path:
         InputError: If that is none or several.
     """
     folders = stored = named_folders(asked)
-    if not asked.list:
+    if not asked.list_name:
         folders = [folder for folder in stored if folder.name.startswith(f"{asked.split}_")]
     names = ", ".join(folder.name for folder in folders or stored)
     check(
