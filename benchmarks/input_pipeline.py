@@ -69,7 +69,7 @@ def decode_one_by_one(lists: EpisodeLists) -> None:
     """Loads episodes as the original program does."""
     for index in range(FILE_EPISODES):
         files = episode_files(lists, index, arrange_for_training)
-        for paths in (files.support_paths, files.query_paths, files.unlabeled_paths):
+        for paths, _ in (files.support, files.query, files.unlabeled):
             np.stack([np.asarray(Image.open(path)) for path in paths])
 
 

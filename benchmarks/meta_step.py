@@ -14,9 +14,9 @@ from lst_tf2.config import (
     OptimizerConfig,
     SelfTrainingConfig,
 )
-from lst_tf2.evaluation.episode import plan_test_windows, run_episode
+from lst_tf2.evaluation.episode import EpisodeRun, embed_episode, plan_test_windows
 from lst_tf2.models.learner import Learner
-from lst_tf2.structures import Episode
+from lst_tf2.structures import Episode, Examples
 from lst_tf2.training.meta_step import MetaTrainer
 
 META_BATCH = 2
@@ -33,8 +33,8 @@ def random_episode(model: ModelConfig, config: EpisodeConfig) -> Episode:
         return np.repeat(np.arange(config.way, dtype=np.int32), per_class)
 
     counts = (config.shot, config.queries_per_class, config.unlabeled_per_class)
-    fields = [make(count) for count in counts for make in (images, labels)]
-    return Episode(*map(tf.constant, fields), tf.zeros([0, side, side, 3], tf.uint8))
+    sets = [Examples(images(count), labels(count)) for count in (*counts, 0)]
+    return tf.nest.map_structure(tf.constant, Episode(*sets))
 
 
 def train_step(model: ModelConfig) -> Callable[[], object]:
@@ -57,7 +57,8 @@ def test_episode(model: ModelConfig) -> Callable[[], object]:
     settings = EpisodeConfig(queries_per_class=1, unlabeled_per_class=100)
     windows = plan_test_windows(settings, config, "paper")
     episode = random_episode(model, settings)
-    run = tf.function(lambda: run_episode(learner, episode, windows, config))
+    run_features = EpisodeRun(learner, config)
+    run = tf.function(lambda: run_features(embed_episode(learner.embed, episode, windows)))
     return lambda: [value.numpy() for value in run()]
 
 

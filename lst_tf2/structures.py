@@ -12,6 +12,7 @@ Sets: *support* (labeled), *query* (judged), *unlabeled* (self-trained on), *dis
 (unlabeled images of classes outside the episode). "val" names a split of the classes.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 # Tensors, arrays and nested specs all travel in these structures.
@@ -20,21 +21,33 @@ Array = Any
 DISTRACTOR_LABEL = -1
 
 
+class Examples(NamedTuple):
+    """Holds examples with their labels.
+
+    What an example holds changes along the road: the row of its image in the catalogue
+    (int32), the image (`[H, W, 3]`, uint8 in 0..255 or float32 in 0..1), its features.
+    """
+
+    inputs: Any  # [B, ...]
+    labels: Array  # [B] int32
+
+
 class Episode(NamedTuple):
     """Holds one few-shot problem; with a leading `T` axis, a meta-batch of them.
 
-    Images are uint8 in 0..255 or float32 in 0..1. Labels are int32 in 0..N-1;
-    `unlabeled_labels` serve reporting only and hold -1 where the image is of none of
-    the N classes.
+    Labels are in 0..N-1, and -1 where an example is of none of the N classes. Those of
+    unlabeled examples and distractors serve reporting only.
     """
 
-    support_images: Array  # [S, H, W, 3]
-    support_labels: Array  # [S]
-    query_images: Array  # [Q, H, W, 3]
-    query_labels: Array  # [Q]
-    unlabeled_images: Array  # [U, H, W, 3]
-    unlabeled_labels: Array  # [U]
-    distractor_images: Array  # [X, H, W, 3]; X is 0 where there are none
+    support: Examples  # S
+    query: Examples  # Q
+    unlabeled: Examples  # U
+    distractors: Examples  # X, kept apart from U; 0 where there are none
+
+
+def map_inputs(fn: Callable[[Any], Any], episode: Episode) -> Episode:
+    """Returns the episode with `fn` applied to what the examples of each set hold."""
+    return Episode(*(Examples(fn(inputs), labels) for inputs, labels in episode))
 
 
 class Features(NamedTuple):
@@ -49,10 +62,3 @@ class Classifier(NamedTuple):
 
     kernel: Array  # [D, N] float32
     bias: Array  # [N] float32
-
-
-class Examples(NamedTuple):
-    """Holds embeddings with the labels to learn or to judge them by."""
-
-    embeddings: Array  # [B, D] float32
-    labels: Array  # [B] int32

@@ -7,6 +7,7 @@ import pathlib
 import tempfile
 
 import numpy as np
+import tensorflow as tf
 
 from lst_tf2.config import (
     EpisodeConfig,
@@ -18,7 +19,7 @@ from lst_tf2.config import (
 )
 from lst_tf2.evaluation.meta_test import restore_learner
 from lst_tf2.runs.checkpoints import CheckpointStore
-from lst_tf2.structures import Episode
+from lst_tf2.structures import Episode, Examples
 from lst_tf2.tf1.weight_files import find_steps
 from lst_tf2.tf1.weight_import import read_step, write_checkpoint
 from lst_tf2.training.meta_train import build_trainer
@@ -112,20 +113,17 @@ class Golden:
         )
         images = {key: arrays[key].reshape(-1, 84, 84, 3) for key in arrays if key[0] == "x"}
         labels = {key: arrays[key].argmax(-1).astype(np.int32) for key in arrays if key[0] == "y"}
-        no_images = np.zeros([0, 84, 84, 3], np.float32)
+        distractors = images.get("xd", np.zeros([0, 84, 84, 3], np.float32))
         return Episode(
-            support_images=images["xa"],
-            support_labels=labels["ya"],
-            query_images=images["xb"],
-            query_labels=labels["yb"],
-            unlabeled_images=images["xc"],
-            unlabeled_labels=labels["yc"],
-            distractor_images=images.get("xd", no_images),
+            support=Examples(images["xa"], labels["ya"]),
+            query=Examples(images["xb"], labels["yb"]),
+            unlabeled=Examples(images["xc"], labels["yc"]),
+            distractors=Examples(distractors, np.full(len(distractors), -1, np.int32)),
         )
 
     def meta_batch(self, seeds):
         episodes = [self.episode(seed) for seed in seeds]
-        return Episode(*(np.stack(arrays) for arrays in zip(*episodes, strict=True)))
+        return tf.nest.map_structure(lambda *arrays: np.stack(arrays), *episodes)
 
     def truth(self, name):
         """The recorded array: the float64 run where there is one."""

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lst_tf2.adaptation.pseudo_labels import hard_select
+from lst_tf2.adaptation.lst import hard_select
 from lst_tf2.config import (
     AdaptationConfig,
     EpisodeConfig,
@@ -68,9 +68,9 @@ def test_both_gradients_are_taken_before_either_update():
 
 def test_more_candidates_than_16_bits_count():
     count = 33000
-    logits = np.zeros([count, 2], np.float32)
-    logits[:, 0] = np.linspace(1, 2, count)  # All of class 0, the last one the most likely.
-    selection = hard_select(tf.constant(logits), tf.constant([0, 1]), 32800)
+    probs = np.zeros([count, 2], np.float32)
+    probs[:, 0] = np.linspace(0.5, 1, count)  # All of class 0, the last one the most likely.
+    selection = hard_select(tf.constant(probs), tf.constant([0, 1]), 32800)
     np.testing.assert_array_equal(selection.rows[:3], [count - 1, count - 2, count - 3])
     assert len(np.unique(selection.rows[:32800])) == 32800
 
@@ -81,9 +81,9 @@ def test_counts_that_the_original_fixes_are_free(way):
     episode = EpisodeConfig(way, 1, 1, unlabeled_per_class=120, num_distractor_classes=8)
     lists = sample_lists(catalogue_of(18, 130), ListConfig("letters", "test", episode, 1))
     files = feeding_order.episode_files(lists, 0, feeding_order.arrange_as_paper)
-    assert len(set(files.unlabeled_paths)) == len(files.unlabeled_paths) == 120 * way
-    assert np.bincount(files.unlabeled_labels).tolist() == [120] * way
-    assert len(set(files.distractor_paths)) == len(files.distractor_paths) == 120 * 8
+    assert len(set(files.unlabeled.inputs)) == len(files.unlabeled.inputs) == 120 * way
+    assert np.bincount(files.unlabeled.labels).tolist() == [120] * way
+    assert len(set(files.distractors.inputs)) == len(files.distractors.inputs) == 120 * 8
     windows = plan_test_windows(episode, SelfTrainingConfig(), "paper")
     assert len(windows) == 7
     assert windows[-1].unlabeled[1] == 120 * way
@@ -94,7 +94,7 @@ def test_order_of_unlabeled_images_repeats_in_the_paper_protocol_alone():
     lists = sample_lists(catalogue_of(9, 20), ListConfig("letters", "test", episode, 2))
 
     def labels_of(arrange):
-        return [feeding_order.episode_files(lists, i, arrange).unlabeled_labels for i in range(2)]
+        return [feeding_order.episode_files(lists, i, arrange).unlabeled.labels for i in range(2)]
 
     first, second = labels_of(feeding_order.arrange_as_paper)
     np.testing.assert_array_equal(first, second)

@@ -5,28 +5,83 @@ original program, so the step grows with the number of examples (arXiv:1906.0056
 """
 
 from collections.abc import Callable
+from typing import Protocol
 
 import tensorflow as tf
 
-from lst_tf2.structures import Classifier, Examples
+from lst_tf2.structures import Classifier
 
 LossFn = Callable[[Classifier], tf.Tensor]
-# From scores `[U, N]` to what multiplies the logits, by the values of `config.WEIGHTINGS`.
-WEIGH = {"soft": tf.nn.softmax, "none": tf.ones_like}
+
+
+class Path:
+    """Holds the classifiers after 1, 2, ... steps.
+
+    It is made of stretches: a classifier each, or several along a new first axis. They stay
+    apart as long as they can: joined, they would be in the way of the gradients of an outer
+    tape.
+    """
+
+    def __init__(self, *stretches: Classifier):
+        """Makes a path of classifiers `[D, N]`, or `[steps, D, N]`."""
+        self.stretches = stretches
+
+    def __len__(self) -> int:
+        """Returns the number of steps."""
+        return sum(map(_count, self.stretches))
+
+    def __add__(self, other: "Path") -> "Path":
+        """Returns this path and then the `other`."""
+        return Path(*self.stretches, *other.stretches)
+
+    def after(self, steps: int, start: Classifier) -> Classifier:
+        """Returns the classifier after some steps, the last where the path is shorter.
+
+        That is `start` where `steps` is 0 or the path has none.
+        """
+        place = min(steps, len(self)) - 1
+        for stretch in self.stretches:
+            count = _count(stretch)
+            if 0 <= place < count:
+                return stretch if _is_one(stretch) else _pick(stretch, place)
+            place -= count
+        return start
+
+    def last(self, start: Classifier) -> Classifier:
+        """Returns the last classifier, or `start` where the path has no step."""
+        return self.after(len(self), start)
+
+    def joined(self) -> Classifier:
+        """Returns all classifiers along a new first axis; there must be one or more."""
+        stretches = [_pick(s, tf.newaxis) if _is_one(s) else s for s in self.stretches]
+        return tf.nest.map_structure(lambda *parts: tf.concat(parts, axis=0), *stretches)
+
+
+def _is_one(stretch: Classifier) -> bool:
+    return stretch.bias.shape.rank == 1
+
+
+def _count(stretch: Classifier) -> int:
+    return 1 if _is_one(stretch) else stretch.bias.shape[0]
+
+
+def _pick(stretch: Classifier, place: int | None) -> Classifier:
+    return tf.nest.map_structure(lambda p: p[place], stretch)
+
+
+class Descend(Protocol):
+    """Descends on a loss of the classifier: `unrolled_path` or `descent_path`."""
+
+    def __call__(self, start: Classifier, loss_fn: LossFn, *, lr: float, steps: int) -> Path:
+        """Returns the path of `steps` steps of gradient descent from `start`."""
 
 
 def classify(classifier: Classifier, embeddings: tf.Tensor) -> tf.Tensor:
     """Returns logits `[..., B, N]` of `embeddings` `[B, D]`.
 
-    The classifier may carry leading axes (`[..., D, N]` and `[..., N]`), as
-    `descent_path` returns it.
+    The classifier may carry leading axes (`[..., D, N]` and `[..., N]`), as joined paths do.
     """
     return embeddings @ classifier.kernel + classifier.bias[..., tf.newaxis, :]
-
-
-def shot_of(support_labels: tf.Tensor, classifier: Classifier) -> int:
-    """Returns K: how many of the labels `[S]` there are for each of the classifier's classes."""
-    return support_labels.shape[0] // classifier.bias.shape[-1]
 
 
 def summed_cross_entropy(logits: tf.Tensor, labels: tf.Tensor, shot: int) -> tf.Tensor:
@@ -47,37 +102,6 @@ def accuracy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.cast(hits, tf.float32), axis=-1)
 
 
-def support_loss(support: Examples, shot: int) -> LossFn:
-    """Returns the loss of a classifier on the support set alone."""
-
-    def loss_fn(classifier: Classifier) -> tf.Tensor:
-        logits = classify(classifier, support.embeddings)
-        return summed_cross_entropy(logits, support.labels, shot)
-
-    return loss_fn
-
-
-def retrain_loss(
-    support: Examples, pseudo_labeled: Examples, soft_weights: tf.Tensor, shot: int
-) -> LossFn:
-    """Returns the loss of a classifier on support and pseudo-labeled examples together.
-
-    Args:
-        support: The labeled examples.
-        pseudo_labeled: Unlabeled examples with the labels that self-training gave them.
-        soft_weights: `[U, N]` float32, multiplies their logits (not their losses).
-        shot: Support examples for each class.
-    """
-    labeled_loss_fn = support_loss(support, shot)
-
-    def loss_fn(classifier: Classifier) -> tf.Tensor:
-        logits = soft_weights * classify(classifier, pseudo_labeled.embeddings)
-        pseudo_loss = summed_cross_entropy(logits, pseudo_labeled.labels, shot)
-        return labeled_loss_fn(classifier) + pseudo_loss
-
-    return loss_fn
-
-
 def gradient_step(classifier: Classifier, loss_fn: LossFn, lr: float) -> Classifier:
     """Returns `classifier` after one step of gradient descent on `loss_fn`."""
     with tf.GradientTape() as tape:
@@ -87,39 +111,30 @@ def gradient_step(classifier: Classifier, loss_fn: LossFn, lr: float) -> Classif
     return tf.nest.map_structure(lambda p, g: p - lr * g, classifier, grads)
 
 
-def descend(classifier: Classifier, loss_fn: LossFn, *, lr: float, steps: int) -> Classifier:
-    """Returns `classifier` after `steps` of gradient descent on `loss_fn`.
+def unrolled_path(start: Classifier, loss_fn: LossFn, *, lr: float, steps: int) -> Path:
+    """Returns the path of `steps` steps of gradient descent from `start`.
 
-    Assigns nothing, so an outer tape can differentiate the result with respect to the
-    `classifier` passed in: gradients of gradients are kept.
+    Assigns nothing, so an outer tape can differentiate the path with respect to `start`:
+    gradients of gradients are kept.
     """
+    visited = [start]
     for _ in range(steps):  # Unrolled when traced: `steps` is a Python int.
-        classifier = gradient_step(classifier, loss_fn, lr)
-    return classifier
+        visited.append(gradient_step(visited[-1], loss_fn, lr))
+    return Path(*visited[1:])
 
 
-def descent_path(classifier: Classifier, loss_fn: LossFn, *, lr: float, steps: int) -> Classifier:
-    """Returns the classifiers after 1, 2, ... `steps` steps, along a new first axis.
+def descent_path(start: Classifier, loss_fn: LossFn, *, lr: float, steps: int) -> Path:
+    """Returns the same as `unrolled_path`.
 
-    For the long descents of meta-test, which nothing differentiates: a loop in the
-    graph, where `descend` would unroll hundreds of steps.
+    For what nothing differentiates: a loop in the graph, where the other would unroll
+    hundreds of steps.
     """
     if steps == 0:
-        return tf.nest.map_structure(lambda p: tf.zeros([0, *p.shape], p.dtype), classifier)
-    return tf.scan(
-        lambda current, _: gradient_step(current, loss_fn, lr),
-        tf.range(steps),
-        initializer=classifier,
+        return Path()
+    return Path(
+        tf.scan(
+            lambda current, _: gradient_step(current, loss_fn, lr),
+            tf.range(steps),
+            initializer=start,
+        )
     )
-
-
-def last_of(path: Classifier, start: Classifier) -> Classifier:
-    """Returns the last classifier of `path`, or `start` where the path has no step."""
-    if path.kernel.shape[0] == 0:
-        return start
-    return tf.nest.map_structure(lambda p: p[-1], path)
-
-
-def join_paths(*paths: Classifier) -> Classifier:
-    """Returns one path made of several, in order."""
-    return tf.nest.map_structure(lambda *parts: tf.concat(parts, axis=0), *paths)

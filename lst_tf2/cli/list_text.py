@@ -5,12 +5,11 @@ from collections.abc import Sequence
 
 from lst_tf2.data.feeding_order import (
     PROTOCOL_ARRANGEMENTS,
-    EpisodeFiles,
     arrange_for_training,
     episode_files,
 )
 from lst_tf2.data.lists import EpisodeLists
-from lst_tf2.structures import DISTRACTOR_LABEL
+from lst_tf2.structures import DISTRACTOR_LABEL, Episode
 
 
 def episode_lines(lists: EpisodeLists, index: int, protocol: str) -> list[str]:
@@ -51,17 +50,17 @@ def _named(title: str, names: Sequence[str]) -> list[str]:
     return [f"  {title}: {name}" for name in names]
 
 
-def _order_lines(files: EpisodeFiles) -> list[str]:
+def _order_lines(files: Episode) -> list[str]:
     """Returns the unlabeled images one to a line, in the order in which they are fed."""
     lines = ["unlabeled images in feeding order (position, class, image); in a test a window of"]
     lines.append("recurrent self-training takes way_num x nums_in_folders positions in a row")
-    labels = files.unlabeled_labels.tolist()
-    for position, (label, path) in enumerate(zip(labels, files.unlabeled_paths, strict=True)):
+    labels = files.unlabeled.labels.tolist()
+    for position, (label, path) in enumerate(zip(labels, files.unlabeled.inputs, strict=True)):
         shown = "distractor" if label == DISTRACTOR_LABEL else f"class {label}"
         lines.append(f"{position:6d}  {shown:10}  {_class_and_file(path)}")
-    if files.distractor_paths:
+    if files.distractors.inputs:
         lines.append("distractors in feeding order, a batch of their own beside each window")
-    for position, path in enumerate(files.distractor_paths):
+    for position, path in enumerate(files.distractors.inputs):
         lines.append(f"{position:6d}  distractor  {_class_and_file(path)}")
     return lines
 

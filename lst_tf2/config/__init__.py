@@ -8,6 +8,7 @@ from lst_tf2.config.headings import DATA, EPISODE, METHOD, OPTIMIZATION, PRETRAI
 from lst_tf2.config.loops import DISTRIBUTIONS, DistributionConfig, LoopConfig, OptimizerConfig
 from lst_tf2.config.method import (
     ACTIVATIONS,
+    METHODS,
     NORMS,
     PRECISIONS,
     SELECTIONS,

@@ -9,6 +9,11 @@ from lst_tf2.settings import Settings, setting
 ACTIVATIONS = ("leaky_relu", "relu", "None")
 NORMS = ("batch_norm", "layer_norm", "None")
 PRECISIONS = ("float32", "bfloat16", "float16")
+# Where the factories of our methods are; any other `package.module:factory` can be named too.
+METHODS = {
+    "lst": "lst_tf2.adaptation.lst:build",
+    "support": "lst_tf2.adaptation.support:build",
+}
 # `none` is what the ablation of the paper takes away.
 SELECTIONS = ("hard", "none")
 WEIGHTINGS = ("soft", "none")
@@ -85,6 +90,18 @@ class ModelConfig(Settings, group=METHOD):
 class InnerLoopConfig(Settings, group=METHOD):
     """Describes what the inner loops of meta-training and of meta-test share."""
 
+    method: str = setting(
+        "lst",
+        f"How a stage labels, selects, weighs and fits: {', '.join(METHODS)}, or "
+        "package.module:factory (docs/adding_a_method.md).",
+        flag="method",
+    )
+    method_settings: tuple[str, ...] = setting(
+        (),
+        "Settings of the method as key=value,key=value; those that are flags here are not "
+        "among them.",
+        flag="method_settings",
+    )
     inner_lr: float = setting(
         0.01, "Step size of the gradient descent inside an episode.", flag="base_lr", above=0
     )
@@ -96,6 +113,26 @@ class InnerLoopConfig(Settings, group=METHOD):
         flag="weighting",
         choices=WEIGHTINGS,
     )
+
+    def check(self) -> None:
+        """Raises `InputError` for a method or settings of it that there can not be."""
+        module, colon, factory = self.method.partition(":")
+        check(
+            self.method in METHODS or bool(module and colon and factory),
+            f"method to be one of {', '.join(METHODS)}, or package.module:factory",
+            repr(self.method),
+            "choose one",
+            "method",
+        )
+        for word in self.method_settings:
+            key, equals, _ = word.partition("=")
+            check(
+                bool(key and equals),
+                "method_settings as key=value,key=value",
+                repr(word),
+                "give each a value",
+                "method_settings",
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,9 +148,34 @@ class AdaptationConfig(InnerLoopConfig, group=METHOD):
     inner_steps: int = setting(
         20, "Steps in all, the rest on the support set alone.", flag="train_base_epoch_num"
     )
+    num_stages: int = setting(
+        1,
+        "Stages of self-training in meta-training; the query losses judge the last.",
+        flag="train_stages",
+        at_least=1,
+    )
+    selection: str = setting(
+        "none",
+        "Images that a stage of meta-training keeps: `hard`, the most confident ones of each "
+        "class, or `none`, all.",
+        flag="train_selection",
+        choices=SELECTIONS,
+    )
+    selected_per_class: int = setting(
+        5,
+        "Images per class that it keeps, with train_selection=hard.",
+        flag="train_hard_selection",
+        at_least=1,
+    )
+
+    @property
+    def steps_per_stage(self) -> int:
+        """Steps of a stage: each has all of them."""
+        return self.inner_steps
 
     def check(self) -> None:
         """Raises `InputError` where there are fewer steps in all than of re-training."""
+        super().check()
         check_enough_steps("inner_steps", self.inner_steps, self.retrain_steps)
 
 
@@ -152,6 +214,7 @@ class SelfTrainingConfig(InnerLoopConfig, group=METHOD):
 
     def check(self) -> None:
         """Raises `InputError` where a part has more steps than the whole."""
+        super().check()
         check_enough_steps("steps_per_stage", self.steps_per_stage, self.retrain_steps)
         check(
             self.inner_steps >= self.steps_per_stage,

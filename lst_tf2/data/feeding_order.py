@@ -12,39 +12,12 @@ from typing import NamedTuple
 import numpy as np
 
 from lst_tf2.data.lists import EpisodeLists
-from lst_tf2.structures import DISTRACTOR_LABEL
+from lst_tf2.structures import DISTRACTOR_LABEL, Episode, Examples, map_inputs
 
 # The original program seeds its shuffle with it anew for every test episode.
 PAPER_SHUFFLE_SEED = 6
 # Sets the stream of an arrangement apart from those that draw episodes (0, 1, 2: splits).
 ARRANGEMENT_STREAM = 3
-
-
-class EpisodeRows(NamedTuple):
-    """Holds the images of an episode as rows of the catalogue, with their labels.
-
-    All int32; a label is -1 for distractors. The order of the fields is that of `Episode`.
-    """
-
-    support_rows: np.ndarray
-    support_labels: np.ndarray
-    query_rows: np.ndarray
-    query_labels: np.ndarray
-    unlabeled_rows: np.ndarray
-    unlabeled_labels: np.ndarray
-    distractor_rows: np.ndarray  # those fed as a batch of their own
-
-
-class EpisodeFiles(NamedTuple):
-    """Holds the same with the paths of the images."""
-
-    support_paths: list[str]
-    support_labels: np.ndarray
-    query_paths: list[str]
-    query_labels: np.ndarray
-    unlabeled_paths: list[str]
-    unlabeled_labels: np.ndarray
-    distractor_paths: list[str]
 
 
 class Unlabeled(NamedTuple):
@@ -110,8 +83,8 @@ def flatten(images: list[list]) -> list:
     return [image for class_images in images for image in class_images]
 
 
-def episode_rows(lists: EpisodeLists, index: int, arrange: Arrangement) -> EpisodeRows:
-    """Returns the images of episode `index` in feeding order.
+def episode_rows(lists: EpisodeLists, index: int, arrange: Arrangement) -> Episode:
+    """Returns episode `index`: its images as rows of the catalogue, in feeding order.
 
     Raises:
         InputError: If the lists are shorter than that.
@@ -124,27 +97,23 @@ def episode_rows(lists: EpisodeLists, index: int, arrange: Arrangement) -> Episo
     unlabeled = arrange(
         lists.unlabeled_rows(index).tolist(), lists.distractor_rows(index).tolist(), rng
     )
-    return EpisodeRows(
-        support_rows=labeled[:, :shot].ravel().astype(np.int32),
-        support_labels=np.repeat(labels, shot),
-        query_rows=labeled[:, shot:].ravel().astype(np.int32),
-        query_labels=np.repeat(labels, episode.queries_per_class),
-        unlabeled_rows=np.array(unlabeled.images, np.int32),
-        unlabeled_labels=unlabeled.labels,
-        distractor_rows=np.array(unlabeled.distractors, np.int32),
+    distractors = np.array(unlabeled.distractors, np.int32)
+    return Episode(
+        support=Examples(labeled[:, :shot].ravel().astype(np.int32), np.repeat(labels, shot)),
+        query=Examples(
+            labeled[:, shot:].ravel().astype(np.int32),
+            np.repeat(labels, episode.queries_per_class),
+        ),
+        unlabeled=Examples(np.array(unlabeled.images, np.int32), unlabeled.labels),
+        distractors=Examples(distractors, np.full_like(distractors, DISTRACTOR_LABEL)),
     )
 
 
-def episode_files(lists: EpisodeLists, index: int, arrange: Arrangement) -> EpisodeFiles:
+def episode_files(lists: EpisodeLists, index: int, arrange: Arrangement) -> Episode:
     """Returns the same as `episode_rows` with the paths of the images.
 
     Raises:
         InputError: If the lists are shorter than that.
     """
-    rows, path = episode_rows(lists, index, arrange), lists.catalogue.path
-    return EpisodeFiles(
-        *(
-            [path(row) for row in field] if name.endswith("_rows") else field
-            for name, field in rows._asdict().items()
-        )
-    )
+    path = lists.catalogue.path
+    return map_inputs(lambda rows: [path(row) for row in rows], episode_rows(lists, index, arrange))

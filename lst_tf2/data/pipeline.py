@@ -3,33 +3,18 @@
 import functools
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from lst_tf2.data.feeding_order import Arrangement, EpisodeRows, episode_rows
+from lst_tf2.data.feeding_order import Arrangement, episode_rows
 from lst_tf2.data.images import ImageSource
 from lst_tf2.data.layout import Catalogue
 from lst_tf2.data.lists import EpisodeLists
-from lst_tf2.structures import Episode
+from lst_tf2.structures import Episode, Examples
 
 # Steps loaded ahead. Left to itself, tf.data may fill half of the machine's memory.
 PREFETCHED = 4
-
-
-class ImageBatch(NamedTuple):
-    """Holds images with the index of their class in the split."""
-
-    images: Any  # [B, H, W, 3] uint8
-    labels: Any  # [B] int32
-
-
-class BatchRows(NamedTuple):
-    """Holds the same as rows of the catalogue."""
-
-    image_rows: np.ndarray  # [B] int32
-    labels: np.ndarray  # [B] int32
 
 
 def stream_episodes(
@@ -41,10 +26,10 @@ def stream_episodes(
         InputError: If an image is missing, broken, or of another size or mode.
     """
 
-    def rows_of(index: int) -> EpisodeRows:
+    def rows_of(index: int) -> Episode:
         return episode_rows(lists, index, arrange)
 
-    return _stream(rows_of, indices, source, Episode)
+    return itertools.starmap(Episode, _stream(rows_of, indices, source))
 
 
 def stream_meta_batches(
@@ -63,29 +48,31 @@ def stream_meta_batches(
     """
     places = range(size) if share is None else share
 
-    def rows_of(step: int) -> EpisodeRows:
+    def rows_of(step: int) -> Episode:
         indices = [(step * size + place) % len(lists) for place in places]
         members = [episode_rows(lists, i, arrange) for i in indices]
-        return EpisodeRows(*(np.stack(field) for field in zip(*members, strict=True)))
+        return tf.nest.map_structure(lambda *arrays: np.stack(arrays), *members)
 
-    return _stream(rows_of, steps, source, Episode)
+    return itertools.starmap(Episode, _stream(rows_of, steps, source))
 
 
 def stream_image_batches(
     catalogue: Catalogue, steps: range, batch_size: int, source: ImageSource, seed: int
-) -> Iterator[ImageBatch]:
+) -> Iterator[Examples]:
     """Returns a batch of labeled and unlabeled images for each of `steps`.
+
+    Labels are the index of the class in the split.
 
     The images pass in a new order in each epoch, and batches run across the border of
     two epochs, so that every step has `batch_size` images.
     """
     labels = catalogue.labels()
 
-    def rows_of(step: int) -> BatchRows:
+    def rows_of(step: int) -> list[Examples]:
         rows = shuffled_rows(len(labels), range(step * batch_size, (step + 1) * batch_size), seed)
-        return BatchRows(rows.astype(np.int32), labels[rows])
+        return [Examples(rows.astype(np.int32), labels[rows])]
 
-    return _stream(rows_of, steps, source, ImageBatch)
+    return (batch for (batch,) in _stream(rows_of, steps, source))
 
 
 def stream_images(rows: np.ndarray, batch_size: int, source: ImageSource) -> Iterator[tf.Tensor]:
@@ -98,12 +85,12 @@ def stream_images(rows: np.ndarray, batch_size: int, source: ImageSource) -> Ite
     # All of one shape: what is too much of the last is cut off.
     filled = np.append(rows, np.full(len(starts) * batch_size - len(rows), rows[-1]))
 
-    def rows_of(start: int) -> BatchRows:
+    def rows_of(start: int) -> list[Examples]:
         batch = filled[start : start + batch_size].astype(np.int32)
-        return BatchRows(batch, np.zeros(batch_size, np.int32))
+        return [Examples(batch, np.zeros(batch_size, np.int32))]
 
-    for start, batch in zip(starts, _stream(rows_of, starts, source, ImageBatch), strict=True):
-        yield batch.images[: len(rows) - start]
+    for start, (batch,) in zip(starts, _stream(rows_of, starts, source), strict=True):
+        yield batch.inputs[: len(rows) - start]
 
 
 def shuffled_rows(count: int, places: range, seed: int) -> np.ndarray:
@@ -120,22 +107,26 @@ def _epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
     return np.random.default_rng([seed, epoch]).permutation(count)
 
 
-def _stream(rows_of: Callable, keys: Sequence[int], source: ImageSource, structure: type):
-    """Yields a `structure` for each of `keys`; `rows_of` gives its fields with rows for images.
+def _stream(
+    rows_of: Callable[[int], Sequence[Examples]], keys: Sequence[int], source: ImageSource
+) -> Iterator[tuple[Examples, ...]]:
+    """Yields for each of `keys` the sets whose rows `rows_of` gives, with images for rows.
 
     A failure names the image behind it instead of an op.
     """
-    example = rows_of(keys[0])
-    are_rows = [name.endswith("rows") for name in example._fields]
+    shapes = [array.shape for examples in rows_of(keys[0]) for array in examples]
 
     def find_rows(number: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        fields = tf.numpy_function(lambda i: rows_of(keys[i]), [number], [tf.int32] * len(example))
-        return tuple(map(tf.ensure_shape, fields, [field.shape for field in example]))
+        arrays = tf.numpy_function(
+            lambda i: list(itertools.chain.from_iterable(rows_of(keys[i]))),
+            [number],
+            [tf.int32] * len(shapes),
+        )
+        return tuple(map(tf.ensure_shape, arrays, shapes))
 
-    def load(*fields: tf.Tensor) -> tuple:
-        images = iter(_load_sets(source, list(itertools.compress(fields, are_rows))))
-        pairs = zip(fields, are_rows, strict=True)
-        return structure(*(next(images) if is_rows else field for field, is_rows in pairs))
+    def load(*arrays: tf.Tensor) -> tuple[Examples, ...]:
+        images = _load_sets(source, list(arrays[::2]))
+        return tuple(map(Examples, images, arrays[1::2]))
 
     dataset = tf.data.Dataset.range(len(keys)).map(find_rows)
     dataset = dataset.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
@@ -144,7 +135,7 @@ def _stream(rows_of: Callable, keys: Sequence[int], source: ImageSource, structu
         try:
             element = next(iterator)
         except tf.errors.OpError:
-            for rows in itertools.compress(rows_of(key), are_rows):
+            for rows, _ in rows_of(key):
                 source.check(rows.ravel())
             raise  # Every image is sound: not the user's mistake.
         yield element

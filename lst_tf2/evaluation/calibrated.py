@@ -6,32 +6,24 @@ from a table of features, many of them at a time.
 
 import tempfile
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from lst_tf2.adaptation.self_training import SupportSet
 from lst_tf2.config import MetaTestConfig, ModelConfig
 from lst_tf2.data.cache import open_images
-from lst_tf2.data.feeding_order import PROTOCOL_ARRANGEMENTS, EpisodeRows, episode_rows
+from lst_tf2.data.feeding_order import PROTOCOL_ARRANGEMENTS, episode_rows
 from lst_tf2.data.images import ImageFiles, ImageSource
 from lst_tf2.data.layout import scan_split
 from lst_tf2.data.lists import EpisodeLists
 from lst_tf2.data.pipeline import stream_image_batches, stream_images
 from lst_tf2.distribution.strategy import Distribution
-from lst_tf2.evaluation.episode import (
-    EpisodeFeatures,
-    EpisodeResult,
-    Window,
-    run_features,
-    true_labels,
-)
+from lst_tf2.evaluation.episode import EpisodeResult, EpisodeRun, Window, embed_episode
 from lst_tf2.models.calibration import calibrate
 from lst_tf2.models.layers import ChannelStats
 from lst_tf2.models.learner import Learner, scale_pixels
 from lst_tf2.progress import Progress
-from lst_tf2.structures import Examples, Features
+from lst_tf2.structures import Episode, Features, map_inputs
 
 CALIBRATION_BATCHES = 16
 CALIBRATION_BATCH_SIZE = 128
@@ -56,18 +48,6 @@ class FeatureTable:
         return self.maps[np.searchsorted(self.rows, rows)]
 
 
-class PackedEpisode(NamedTuple):
-    """Holds an episode's maps and labels as arrays; the embeddings are their means."""
-
-    support_maps: np.ndarray
-    support_labels: np.ndarray
-    query_maps: np.ndarray
-    query_labels: np.ndarray
-    unlabeled_maps: np.ndarray
-    unlabeled_labels: np.ndarray
-    distractor_maps: np.ndarray
-
-
 def estimate_statistics(config: MetaTestConfig, learner: Learner) -> list[ChannelStats]:
     """Returns the statistics of base-class images for each convolution."""
     catalogue = scan_split(config.test_list.data_folder, "train")
@@ -83,7 +63,7 @@ def estimate_statistics(config: MetaTestConfig, learner: Learner) -> list[Channe
 
         def images() -> Iterator[tf.Tensor]:
             for batch in batches:
-                yield batch.images
+                yield batch.inputs
                 progress.advance()
 
         return calibrate(learner.backbone, images())
@@ -113,38 +93,9 @@ def build_table(
     return table
 
 
-def pack(rows: EpisodeRows, table: FeatureTable) -> PackedEpisode:
-    """Returns the maps of an episode."""
-    return PackedEpisode(
-        *(
-            table.maps_of(field) if name.endswith("_rows") else field
-            for name, field in rows._asdict().items()
-        )
-    )
-
-
-def unpack(packed: PackedEpisode, windows: list[Window]) -> EpisodeFeatures:
-    """Returns the features of an episode from its maps."""
-
-    def features(maps: tf.Tensor) -> Features:
-        return Features(maps, tf.reduce_mean(maps, axis=[1, 2]))
-
-    window_maps = [
-        tf.concat(
-            [
-                packed.unlabeled_maps[slice(*window.unlabeled)],
-                packed.distractor_maps[slice(*window.distractors)],
-            ],
-            axis=0,
-        )
-        for window in windows
-    ]
-    return EpisodeFeatures(
-        support=SupportSet(features(packed.support_maps), packed.support_labels),
-        query=Examples(features(packed.query_maps).embeddings, packed.query_labels),
-        windows=[features(maps) for maps in window_maps],
-        window_labels=[true_labels(packed.unlabeled_labels, window) for window in windows],
-    )
+def features_of(maps: tf.Tensor) -> Features:
+    """Returns the features whose maps lie in a table; the embeddings are their means."""
+    return Features(maps, tf.reduce_mean(maps, axis=[1, 2]))
 
 
 def run_calibrated(
@@ -158,28 +109,29 @@ def run_calibrated(
     arrange = PROTOCOL_ARRANGEMENTS[config.protocol]
     share = distribution.share_of_list(len(lists))
     episodes = [episode_rows(lists, index, arrange) for index in share]
-    fields = [field for rows in episodes for name, field in rows._asdict().items()
-              if name.endswith("_rows")]  # fmt: skip
+    rows = [examples.inputs for episode in episodes for examples in episode]
     stats = estimate_statistics(config, learner)
     source = distribution.chief_first(
         lambda: open_images(lists.catalogue, config.model.image_size, config.cache)
     )
-    table = build_table(learner, np.unique(np.concatenate(fields)), source, stats, config.model)
+    table = build_table(learner, np.unique(np.concatenate(rows)), source, stats, config.model)
 
-    def run_one(packed: PackedEpisode) -> EpisodeResult:
-        return run_features(learner, unpack(packed, windows), config.self_training)
+    run_features = EpisodeRun(learner, config.self_training)
 
-    run = tf.function(lambda packed: tf.vectorized_map(run_one, packed), autograph=False)
+    def run_one(episode: Episode) -> EpisodeResult:
+        return run_features(embed_episode(features_of, episode, windows))
+
+    run = tf.function(lambda batch: tf.vectorized_map(run_one, batch), autograph=False)
 
     def results() -> Iterator[EpisodeResult]:
         count = min(EPISODES_AT_ONCE, len(episodes))
         for start in range(0, len(episodes), count):
-            packed = [pack(rows, table) for rows in episodes[start : start + count]]
+            group = [map_inputs(table.maps_of, e) for e in episodes[start : start + count]]
             # A last group that is not full is filled, as one of another size is traced anew.
-            filled = packed + packed[-1:] * (count - len(packed))
-            batch = PackedEpisode(*(np.stack(field) for field in zip(*filled, strict=True)))
+            filled = group + group[-1:] * (count - len(group))
+            batch = tf.nest.map_structure(lambda *arrays: np.stack(arrays), *filled)
             values = [value.numpy() for value in run(batch)]
-            for row in range(len(packed)):
+            for row in range(len(group)):
                 yield EpisodeResult(*(value[row] for value in values))
 
     return results()

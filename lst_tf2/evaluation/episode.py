@@ -1,21 +1,19 @@
 """Recurrent self-training on one episode of a meta-test, judged after every step."""
 
+import dataclasses
+from collections.abc import Callable
 from typing import NamedTuple
 
 import tensorflow as tf
 
-from lst_tf2.adaptation.inner_loop import (
-    accuracy,
-    classify,
-    descent_path,
-    shot_of,
-    support_loss,
-)
-from lst_tf2.adaptation.self_training import Pool, SupportSet, plan_windows, self_train
+from lst_tf2.adaptation.inner_loop import Path, accuracy, classify
+from lst_tf2.adaptation.method import Method
+from lst_tf2.adaptation.registry import load_method
+from lst_tf2.adaptation.stages import SelfTraining, plan_windows, pseudo_label_accuracy, self_train
 from lst_tf2.config import EpisodeConfig, SelfTrainingConfig
 from lst_tf2.errors import check
 from lst_tf2.models.learner import Learner
-from lst_tf2.structures import Classifier, Episode, Examples, Features
+from lst_tf2.structures import Episode, Examples, Features
 
 # At one shot the original moves its window by 15 images per class, whatever its size.
 ONE_SHOT_STRIDE = 15
@@ -35,6 +33,10 @@ class EpisodeResult(NamedTuple):
     stages: tf.Tensor  # [num_stages, steps_per_stage]
     final: tf.Tensor  # [inner_steps], the last stage and the steps after it
     pseudo_labels: tf.Tensor  # [num_stages], of the selected unlabeled images; may be NaN
+
+
+# From what the examples of a set hold to their features.
+Embed = Callable[[tf.Tensor], Features]
 
 
 def plan_test_windows(
@@ -74,92 +76,75 @@ def plan_test_windows(
 
 
 class EpisodeFeatures(NamedTuple):
-    """Holds what the backbone makes of an episode."""
+    """Holds what the backbone makes of an episode; the inputs of all examples are `Features`."""
 
-    support: SupportSet
+    support: Examples
     query: Examples
-    windows: list[Features]
-    window_labels: list[tf.Tensor]  # [rows] int32 each, -1 for distractors
+    windows: list[Examples]
 
 
-def embed_window(learner: Learner, episode: Episode, window: Window) -> Features:
+def embed_set(embed: Embed, examples: Examples) -> Examples:
+    """Returns the features of examples that are one batch."""
+    return Examples(embed(examples.inputs), examples.labels)
+
+
+def embed_window(embed: Embed, episode: Episode, window: Window) -> Examples:
     """Returns the features of a window: of its unlabeled images, then of its distractors."""
-    batches = [episode.unlabeled_images[slice(*window.unlabeled)]]
-    if window.distractors != (0, 0):
-        batches.append(episode.distractor_images[slice(*window.distractors)])
-    features = [learner.embed(batch) for batch in batches]
-    return Features(*(tf.concat(parts, axis=0) for parts in zip(*features, strict=True)))
+    pairs = ((episode.unlabeled, window.unlabeled), (episode.distractors, window.distractors))
+    batches = [
+        Examples(*(values[slice(*rows)] for values in examples))
+        for examples, rows in pairs
+        if rows != (0, 0)
+    ]
+    embedded = [embed_set(embed, batch) for batch in batches]
+    return tf.nest.map_structure(lambda *parts: tf.concat(parts, axis=0), *embedded)
 
 
-def true_labels(unlabeled_labels: tf.Tensor, window: Window) -> tf.Tensor:
-    """Returns the labels of a window's rows, -1 for distractors."""
-    start, stop = window.distractors
-    return tf.concat(
-        [unlabeled_labels[slice(*window.unlabeled)], tf.fill([stop - start], -1)], axis=0
-    )
-
-
-def embed_episode(learner: Learner, episode: Episode, windows: list[Window]) -> EpisodeFeatures:
+def embed_episode(embed: Embed, episode: Episode, windows: list[Window]) -> EpisodeFeatures:
     """Embeds support, query and each window as batches of their own."""
-    query_embeddings = learner.embed(episode.query_images).embeddings
     return EpisodeFeatures(
-        support=SupportSet(learner.embed(episode.support_images), episode.support_labels),
-        query=Examples(query_embeddings, episode.query_labels),
-        windows=[embed_window(learner, episode, window) for window in windows],
-        window_labels=[true_labels(episode.unlabeled_labels, window) for window in windows],
+        support=embed_set(embed, episode.support),
+        query=embed_set(embed, episode.query),
+        windows=[embed_window(embed, episode, window) for window in windows],
     )
 
 
-def pseudo_label_accuracy(pool: Pool, labels: tf.Tensor) -> tf.Tensor:
-    """Returns the share of right labels among the selected unlabeled rows.
+class EpisodeRun:
+    """Self-trains on episodes by a method and, beside it, learns from their support sets alone."""
 
-    Args:
-        pool: What a stage re-trains on; its support rows do not count.
-        labels: `[U]` int32, the window's true labels.
+    def __init__(self, learner: Learner, config: SelfTrainingConfig):
+        """Loads the method; raises `InputError` where it can not be had."""
+        self.learner, self.config = learner, config
+        self.method = load_method(config, learner)
+        self.baseline_config = dataclasses.replace(
+            config, method="support", method_settings=(), num_stages=1
+        )
+        self.baseline = load_method(self.baseline_config, learner)
 
-    Returns:
-        A scalar in 0..1; NaN where only support rows were selected.
-    """
-    rows = pool.selection.rows
-    counts = tf.cast(rows < labels.shape[0], tf.float32)
-    truth = tf.gather(labels, tf.minimum(rows, labels.shape[0] - 1))
-    hits = tf.cast(truth == pool.selection.labels, tf.float32)
-    return tf.reduce_sum(counts * hits) / tf.reduce_sum(counts)
+    def __call__(self, features: EpisodeFeatures) -> EpisodeResult:
+        """Returns how both fare on the query set, which neither of them sees."""
+        query, windows = features.query, features.windows
 
+        def judge(path: Path) -> tf.Tensor:
+            return accuracy(classify(path.joined(), query.inputs.embeddings), query.labels)
 
-def run_features(
-    learner: Learner, features: EpisodeFeatures, config: SelfTrainingConfig
-) -> EpisodeResult:
-    """Self-trains on an episode and beside it learns from the support set alone."""
-    support, query, windows, window_labels = features
-    initial = learner.classifier.read()
-    baseline = descent_path(
-        initial,
-        support_loss(support.examples, shot_of(support.labels, initial)),
-        lr=config.inner_lr,
-        steps=config.inner_steps,
-    )
-    training = self_train(initial, support, windows, learner.soft_weighting, config)
-    labels = [window_labels[i % len(windows)] for i in range(config.num_stages)]
+        baseline = self._train(self.baseline, features, self.baseline_config)
+        training = self._train(self.method, features, self.config)
+        return EpisodeResult(
+            baseline=judge(baseline.final_path),
+            stages=tf.stack([judge(stage.path) for stage in training.stages]),
+            final=judge(training.final_path),
+            pseudo_labels=tf.stack(
+                [
+                    pseudo_label_accuracy(stage.chosen, windows[i % len(windows)].labels)
+                    for i, stage in enumerate(training.stages)
+                ]
+            ),
+        )
 
-    def judge(path: Classifier) -> tf.Tensor:
-        return accuracy(classify(path, query.embeddings), query.labels)
-
-    return EpisodeResult(
-        baseline=judge(baseline),
-        stages=tf.stack([judge(stage.path) for stage in training.stages]),
-        final=judge(training.final_path),
-        pseudo_labels=tf.stack(
-            [
-                pseudo_label_accuracy(stage.pool, truth)
-                for stage, truth in zip(training.stages, labels, strict=True)
-            ]
-        ),
-    )
-
-
-def run_episode(
-    learner: Learner, episode: Episode, windows: list[Window], config: SelfTrainingConfig
-) -> EpisodeResult:
-    """Runs `run_features` on the images of an episode."""
-    return run_features(learner, embed_episode(learner, episode, windows), config)
+    def _train(
+        self, method: Method, features: EpisodeFeatures, config: SelfTrainingConfig
+    ) -> SelfTraining:
+        windows = [window.inputs for window in features.windows]
+        initial = self.learner.classifier.read()
+        return self_train(method, features.support, windows, initial, config)

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from lst_tf2.adaptation.stages import tell_of_rows
 from lst_tf2.config import MetaTestConfig
 from lst_tf2.data.cache import open_images
 from lst_tf2.data.feeding_order import PROTOCOL_ARRANGEMENTS
@@ -15,7 +16,13 @@ from lst_tf2.data.lists import EpisodeLists, open_lists
 from lst_tf2.data.pipeline import stream_episodes
 from lst_tf2.distribution.strategy import Distribution, distribute
 from lst_tf2.evaluation.calibrated import run_calibrated
-from lst_tf2.evaluation.episode import EpisodeResult, Window, plan_test_windows, run_episode
+from lst_tf2.evaluation.episode import (
+    EpisodeResult,
+    EpisodeRun,
+    Window,
+    embed_episode,
+    plan_test_windows,
+)
 from lst_tf2.evaluation.statistics import summarize
 from lst_tf2.models.learner import Learner
 from lst_tf2.progress import Progress
@@ -47,7 +54,8 @@ def meta_test(config: MetaTestConfig) -> MetaTestResults:
     share = distribution.share_of_list(len(lists))
     stream = RUNS[config.bn_stats](config, learner, lists, windows, distribution)
     results = []
-    with Progress("meta-test", len(share), print_every=max(1, len(share) // 20)) as progress:
+    progress = Progress("meta-test", len(share), print_every=max(1, len(share) // 20))
+    with progress, tell_of_rows():
         for result in stream:
             results.append(result)
             progress.advance(**running_figures(results))
@@ -72,9 +80,11 @@ def run_by_batch(
     )
     episodes = stream_episodes(lists, arrange, distribution.share_of_list(len(lists)), images)
 
+    run_features = EpisodeRun(learner, config.self_training)
+
     @tf.function(jit_compile=config.jit_compile, autograph=False)
     def run(episode: Episode) -> EpisodeResult:
-        return run_episode(learner, episode, windows, config.self_training)
+        return run_features(embed_episode(learner.embed, episode, windows))
 
     results = distribution.map_episodes(run, episodes)
     return (EpisodeResult(*(value.numpy() for value in result)) for result in results)

@@ -14,6 +14,8 @@ from lst_tf2.runs.run_folder import flatten
 PERCENT = 100.0
 NOTHING = {"mean": math.nan, "ci95": math.nan}
 MAX_COLUMNS = 5
+# What titles call a method; others go by their own names.
+NAMES = {"lst": "LST"}
 DEFAULTS = flatten(dataclasses.asdict(MetaTestConfig("", "")))
 DISTRACTORS = "test_list.episode.num_distractor_classes"
 DATA = "test_list.data_folder"
@@ -95,21 +97,37 @@ def title_of(summary: dict) -> str:
 def table_rows(summaries: Sequence[dict], names: Sequence[str]) -> list[list[str]]:
     """Returns the table of some meta-tests, one column each, accuracies in percent."""
     stages = max(len(summary["per_stage"]) for summary in summaries)
+    method = _common_method(summaries)
     head, *more = zip(*titles_of(summaries, names), strict=True)
+    rows = [
+        ("support only", lambda s: describe(s["baseline"])),
+        (f"{method}, first stage", lambda s: describe(s["per_stage"][0])),
+        (f"{method}, last stage ({stages}), last step", lambda s: describe(s["last_step"])),
+        (f"{method}, best step (as the paper reports)", lambda s: describe(s["best_step"])),
+        ("paired gain, first stage", lambda s: signed(s["first_stage_gain"])),
+        ("paired gain, last step", lambda s: signed(s["gain"])),
+        (
+            "right pseudo labels, first stage",
+            lambda s: describe(s["pseudo_label_accuracy"][0]),
+        ),
+        ("right pseudo labels, last stage", lambda s: describe(s["pseudo_label_accuracy"][-1])),
+    ]
     return [
         [_common_episode(summaries), *head],
         *(["", *line] for line in more),
-        ["support only"] + [describe(s["baseline"]) for s in summaries],
-        ["LST, first stage"] + [describe(s["per_stage"][0]) for s in summaries],
-        [f"LST, last stage ({stages}), last step"] + [describe(s["last_step"]) for s in summaries],
-        ["LST, best step (as the paper reports)"] + [describe(s["best_step"]) for s in summaries],
-        ["paired gain, first stage"] + [signed(s["first_stage_gain"]) for s in summaries],
-        ["paired gain, last step"] + [signed(s["gain"]) for s in summaries],
-        ["right pseudo labels, first stage"]
-        + [describe(s["pseudo_label_accuracy"][0]) for s in summaries],
-        ["right pseudo labels, last stage"]
-        + [describe(s["pseudo_label_accuracy"][-1]) for s in summaries],
+        *([title, *map(cell_of, summaries)] for title, cell_of in rows),
     ]
+
+
+def method_of(summary: dict) -> str:
+    """Returns what to call the method of a meta-test; those of older versions are all LST."""
+    name = summary["settings"].get("self_training", {}).get("method", "lst")
+    return NAMES.get(name, name)
+
+
+def _common_method(summaries: Sequence[dict]) -> str:
+    methods = set(map(method_of, summaries))
+    return methods.pop() if len(methods) == 1 else "self-training"
 
 
 def _common_episode(summaries: Sequence[dict]) -> str:
@@ -210,7 +228,7 @@ def _plot_panel(panel, summary: dict) -> None:
     stages = range(1, len(summary["per_stage"]) + 1)
     # Colours of Okabe and Ito, told apart by colour-blind readers; markers differ too.
     for key, label, color, marker in (
-        ("per_stage", "LST on queries", "#0072B2", "o"),
+        ("per_stage", f"{method_of(summary)} on queries", "#0072B2", "o"),
         ("pseudo_label_accuracy", "pseudo labels of the stage", "#E69F00", "s"),
     ):
         figures = [figure if figure["mean"] is not None else NOTHING for figure in summary[key]]

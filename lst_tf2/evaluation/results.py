@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import pathlib
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -24,9 +25,11 @@ def result_name(summary: dict) -> str:
     """
     text = json.dumps(summary["settings"], sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
+    method = re.sub(r"\W", "_", summary["settings"]["self_training"]["method"])
     return (
         f"results_{summary['way']}way_{summary['shot']}shot_"
-        f"{summary['num_distractor_classes']}distractors_lst_step{summary['test_step']}_{digest}"
+        f"{summary['num_distractor_classes']}distractors_{method}_step{summary['test_step']}_"
+        f"{digest}"
     )
 
 

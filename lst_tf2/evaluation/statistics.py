@@ -46,6 +46,9 @@ def summarize(
     baseline, final = curves["baseline"], curves["final"]
     best = int(final.mean(axis=0).argmax())
     first_stage, steps_per_stage = curves["stages"][:, 0, -1], curves["stages"].shape[-1]
+    # A method without such steps is compared with all that the support set teaches.
+    matching = steps_per_stage == config.self_training.steps_per_stage
+    support_only = baseline[:, steps_per_stage - 1 if matching else -1]
     return {
         "way": episode.way,
         "shot": episode.shot,
@@ -62,7 +65,7 @@ def summarize(
         "per_stage": [estimate(stage) for stage in curves["stages"][:, :, -1].T],
         "gain": estimate(final[:, -1] - baseline[:, -1]),
         # Against the support set alone after as many steps.
-        "first_stage_gain": estimate(first_stage - baseline[:, steps_per_stage - 1]),
+        "first_stage_gain": estimate(first_stage - support_only),
         "pseudo_label_accuracy": [estimate(stage) for stage in curves["pseudo_labels"].T],
         "per_step": [estimate(step) for step in final.T],
         "settings": telling_settings(config),

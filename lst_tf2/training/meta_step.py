@@ -4,70 +4,79 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from lst_tf2.adaptation.inner_loop import WEIGH, shot_of
-from lst_tf2.adaptation.meta_objective import QueryResults, adapt, judge, pseudo_label
-from lst_tf2.adaptation.pseudo_labels import class_prototypes
+from lst_tf2.adaptation.inner_loop import (
+    Path,
+    accuracy,
+    classify,
+    summed_cross_entropy,
+    unrolled_path,
+)
+from lst_tf2.adaptation.method import Evidence, Method, PseudoLabeled
+from lst_tf2.adaptation.registry import load_method
+from lst_tf2.adaptation.stages import (
+    Stage,
+    first_evidence,
+    fit,
+    last_choice,
+    pseudo_label_accuracy,
+)
 from lst_tf2.config import AdaptationConfig, OptimizerConfig
 from lst_tf2.models.learner import Learner
 from lst_tf2.runs.checkpoints import optimizer_variables
-from lst_tf2.structures import Episode, Examples, Features
+from lst_tf2.structures import Episode, Examples
 from lst_tf2.training.gradients import LossScale, gradients_of
 from lst_tf2.training.optimizers import build_optimizer
 
 
-class Context(NamedTuple):
-    """Holds what an episode's labeled and unlabeled images give; constants of the step."""
+class QueryResults(NamedTuple):
+    """Holds what the query set says, losses summed over queries and divided by the shot."""
 
-    support: Features
-    unlabeled: Features
-    prototypes: tf.Tensor  # [N, H, W, D]
-    pseudo_labels: tf.Tensor  # [U] int32
+    retrain_query_loss: tf.Tensor  # trains the soft weighting network
+    finetune_query_loss: tf.Tensor  # trains scale, shift and initial classifier
+    accuracy: tf.Tensor  # after fine-tuning, 0..1
 
 
-def observe(learner: Learner, episode: Episode, config: AdaptationConfig) -> Context:
-    """Embeds support and unlabeled images and pseudo-labels the latter.
+def observe(
+    learner: Learner, method: Method, episode: Episode, config: AdaptationConfig
+) -> tuple[Evidence, PseudoLabeled]:
+    """Embeds support and unlabeled images, and chooses what the last stage trains on.
 
     The losses have no gradient through any of it, so it is computed outside their tape.
     """
-    support = learner.embed(episode.support_images)
-    unlabeled = learner.embed(episode.unlabeled_images)
+    support = Examples(learner.embed(episode.support.inputs), episode.support.labels)
+    unlabeled = learner.embed(episode.unlabeled.inputs)
+    evidence = first_evidence(support, unlabeled, learner.classifier.read(), config)
+    return last_choice(method, evidence, config.num_stages)
+
+
+def adapt(learner: Learner, method: Method, evidence: Evidence, chosen: PseudoLabeled) -> Stage:
+    """Adapts the classifier, differentiable with respect to it and to the weights of `chosen`."""
+    evidence = evidence._replace(initial=learner.classifier.read(), descend=unrolled_path)
+    return fit(method, evidence, chosen)
+
+
+def judge(
+    learner: Learner, path: Path, query: Examples, shot: int, config: AdaptationConfig
+) -> QueryResults:
+    """Returns losses and accuracy of a stage's classifiers on the query set."""
+    embeddings = learner.embed(query.inputs).embeddings
     initial = learner.classifier.read()
-    examples = Examples(support.embeddings, episode.support_labels)
-    return Context(
-        support,
-        unlabeled,
-        class_prototypes(support.maps, episode.support_labels, initial.bias.shape[0]),
-        pseudo_label(initial, examples, unlabeled.embeddings, config),
+    retrained_logits = classify(path.after(config.retrain_steps, initial), embeddings)
+    finetuned_logits = classify(path.last(initial), embeddings)
+    return QueryResults(
+        retrain_query_loss=summed_cross_entropy(retrained_logits, query.labels, shot),
+        finetune_query_loss=summed_cross_entropy(finetuned_logits, query.labels, shot),
+        accuracy=accuracy(finetuned_logits, query.labels),
     )
 
 
-def query(
-    learner: Learner, episode: Episode, context: Context, config: AdaptationConfig
-) -> tuple[QueryResults, tf.Tensor]:
-    """Adapts the classifier and judges it on the query set.
-
-    Returns:
-        The losses with the accuracy, and the weights of the logits `[U, N]`, 0..1.
-    """
-    scores = learner.soft_weighting(context.prototypes, context.unlabeled.maps)
-    soft_weights = WEIGH[config.weighting](scores)
-    initial = learner.classifier.read()
-    adapted = adapt(
-        initial,
-        Examples(context.support.embeddings, episode.support_labels),
-        Examples(context.unlabeled.embeddings, context.pseudo_labels),
-        soft_weights,
-        config,
-    )
-    query_embeddings = learner.embed(episode.query_images).embeddings
-    examples = Examples(query_embeddings, episode.query_labels)
-    return judge(adapted, examples, shot_of(episode.support_labels, initial)), soft_weights
-
-
-def summarize(results: QueryResults, context: Context, episode: Episode) -> dict[str, tf.Tensor]:
-    """Returns the scalars that a step reports."""
-    hits = tf.cast(context.pseudo_labels == episode.unlabeled_labels, tf.float32)
-    return {**results._asdict(), "pseudo_label_accuracy": tf.reduce_mean(hits)}
+def summarize(
+    results: QueryResults, chosen: PseudoLabeled, episode: Episode
+) -> dict[str, tf.Tensor]:
+    """Returns the scalars that a step reports; no pseudo labels count as none right."""
+    right = pseudo_label_accuracy(chosen, episode.unlabeled.labels)
+    right = tf.where(tf.math.is_nan(right), 0.0, right)
+    return {**results._asdict(), "pseudo_label_accuracy": right}
 
 
 class MetaTrainer:
@@ -89,6 +98,7 @@ class MetaTrainer:
     ):
         self.learner = learner
         self.adaptation = adaptation
+        self.method = load_method(adaptation, learner)
         self.loss_scale = LossScale() if learner.backbone.precision == "float16" else None
         self.meta_optimizer = build_optimizer(optimizer, learner.meta_variables)
         self.swn_optimizer = build_optimizer(swn_optimizer, learner.swn_variables)
@@ -139,16 +149,16 @@ class MetaTrainer:
         self.swn_optimizer.apply_gradients(zip(swn_gradients, learner.swn_variables, strict=True))
 
     def _episode_gradients(self, episode: Episode) -> tuple[dict, list, list]:
-        context = observe(self.learner, episode, self.adaptation)
+        evidence, chosen = observe(self.learner, self.method, episode, self.adaptation)
         with tf.GradientTape(persistent=True) as tape:
-            results, _ = query(self.learner, episode, context, self.adaptation)
+            results, _ = self._query(episode, evidence, chosen)
         scale = self.loss_scale.scale if self.loss_scale else None
         meta_gradients = gradients_of(
             tape, results.finetune_query_loss, self.learner.meta_variables, scale
         )
         # Nothing of this loss goes through the backbone.
         swn_gradients = gradients_of(tape, results.retrain_query_loss, self.learner.swn_variables)
-        return summarize(results, context, episode), meta_gradients, swn_gradients
+        return summarize(results, chosen, episode), meta_gradients, swn_gradients
 
     def _train_step(self, meta_batch: Episode) -> dict[str, tf.Tensor]:
         scalars, meta_gradients, swn_gradients = self.gradients(meta_batch)
@@ -166,6 +176,14 @@ class MetaTrainer:
         return scalars | norms | {"loss_scale": self.loss_scale.scale.read_value()}
 
     def _validate_step(self, episode: Episode) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-        context = observe(self.learner, episode, self.adaptation)
-        results, soft_weights = query(self.learner, episode, context, self.adaptation)
-        return summarize(results, context, episode), soft_weights
+        evidence, chosen = observe(self.learner, self.method, episode, self.adaptation)
+        results, soft_weights = self._query(episode, evidence, chosen)
+        return summarize(results, chosen, episode), soft_weights
+
+    def _query(
+        self, episode: Episode, evidence: Evidence, chosen: PseudoLabeled
+    ) -> tuple[QueryResults, tf.Tensor]:
+        """Returns the losses with the accuracy, and the weights of the logits `[R, N]`."""
+        stage = adapt(self.learner, self.method, evidence, chosen)
+        results = judge(self.learner, stage.path, episode.query, evidence.shot, self.adaptation)
+        return results, stage.chosen.logit_weights

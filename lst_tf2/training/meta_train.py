@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from lst_tf2.adaptation.stages import tell_of_rows
 from lst_tf2.config import MetaTrainConfig
 from lst_tf2.data.cache import open_images
 from lst_tf2.data.feeding_order import arrange_for_training
@@ -112,7 +113,8 @@ class MetaTraining:
         ) as progress:
             actions = self._actions(progress) if config.distribution.is_chief else []
             step_fn = profile(self._step, loop.profiled, self.store.folder)
-            run_steps(step_fn, batches, steps, actions, progress)
+            with tell_of_rows():
+                run_steps(step_fn, batches, steps, actions, progress)
 
     def _actions(self, progress: Progress) -> list[Every]:
         """Returns what is done between steps, by the chief alone."""

@@ -6,12 +6,13 @@ import tensorflow as tf
 from lst_tf2.config import PretrainConfig
 from lst_tf2.data.cache import open_images
 from lst_tf2.data.layout import scan_split
-from lst_tf2.data.pipeline import ImageBatch, stream_image_batches
+from lst_tf2.data.pipeline import stream_image_batches
 from lst_tf2.errors import check
 from lst_tf2.models.learner import PretrainModel
 from lst_tf2.progress import Progress
 from lst_tf2.runs.checkpoints import CheckpointStore, optimizer_variables
 from lst_tf2.runs.run_folder import claim
+from lst_tf2.structures import Examples
 from lst_tf2.training.gradients import LossScale, gradients_of
 from lst_tf2.training.loop import Every, run_steps
 from lst_tf2.training.optimizers import build_optimizer, rate_of
@@ -36,12 +37,12 @@ class Pretrainer:
         state = optimizer_variables("optimizer", self.optimizer)
         return self.model.named_variables() | state | scale
 
-    def _train_step(self, step: tf.Tensor, batch: ImageBatch) -> dict[str, tf.Tensor]:
+    def _train_step(self, step: tf.Tensor, batch: Examples) -> dict[str, tf.Tensor]:
         # Blocks add their number to the second half, hence the distance.
         seed = tf.stack([self.config.seed, step * len(self.config.model.filters)])
         with tf.GradientTape() as tape:
             logits = self.model(
-                batch.images, keep_probability=self.config.keep_probability, seed=seed
+                batch.inputs, keep_probability=self.config.keep_probability, seed=seed
             )
             loss = tf.reduce_mean(
                 tf.nn.sparse_softmax_cross_entropy_with_logits(batch.labels, logits)
@@ -113,7 +114,7 @@ def _run(trainer: Pretrainer, catalogue, store: CheckpointStore, steps: range) -
         "pre-train", steps.stop, start=steps.start, print_every=loop.print_every_steps
     ) as progress:
 
-        def step_fn(step: int, batch: ImageBatch) -> dict[str, tf.Tensor]:
+        def step_fn(step: int, batch: Examples) -> dict[str, tf.Tensor]:
             return trainer.train_step(tf.constant(step), batch)
 
         profiled = profile(step_fn, loop.profiled, store.folder)

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lst_tf2.adaptation import inner_loop
-from lst_tf2.structures import Classifier, Examples
+from lst_tf2.adaptation import inner_loop, parts
+from lst_tf2.structures import Classifier
+from tests.adaptation.evidence import evidence_of, pseudo_labeled
 
 WAY, WIDTH, SHOT, LR = 3, 7, 2, 0.05
 
@@ -12,8 +13,8 @@ WAY, WIDTH, SHOT, LR = 3, 7, 2, 0.05
 def fixture_problem():
     rng = np.random.default_rng(0)
     initial = Classifier(rng.normal(size=(WIDTH, WAY)), rng.normal(size=WAY))
-    support = Examples(rng.normal(size=(6, WIDTH)), np.array([0, 1, 2, 0, 1, 2], np.int32))
-    pseudo = Examples(rng.normal(size=(8, WIDTH)), rng.integers(0, WAY, 8).astype(np.int32))
+    support = rng.normal(size=(6, WIDTH)), np.array([0, 1, 2, 0, 1, 2], np.int32)
+    pseudo = rng.normal(size=(8, WIDTH)), rng.integers(0, WAY, 8).astype(np.int32)
     weights = rng.dirichlet(np.ones(WAY), size=8)
     return initial, support, pseudo, weights
 
@@ -41,7 +42,8 @@ def oracle_step(kernel, bias, sets):
     return kernel - LR * kernel_grad, bias - LR * bias_grad
 
 
-def test_descent_matches_a_numpy_oracle(problem):
+@pytest.mark.parametrize("descend", [inner_loop.unrolled_path, inner_loop.descent_path])
+def test_descent_matches_a_numpy_oracle(problem, descend):
     initial, support, pseudo, weights = problem
     kernel, bias = initial
     labeled = (*support, np.ones((6, WAY)))
@@ -51,44 +53,64 @@ def test_descent_matches_a_numpy_oracle(problem):
         kernel, bias = oracle_step(kernel, bias, [labeled])
 
     start, support, pseudo, weights = as_tensors(problem)
-    retrain = inner_loop.retrain_loss(support, pseudo, weights, SHOT)
-    middle = inner_loop.descend(start, retrain, lr=LR, steps=4)
-    labeled_only = inner_loop.support_loss(support, SHOT)
-    end = inner_loop.descend(middle, labeled_only, lr=LR, steps=3)
+    evidence = evidence_of(start, *support, descend=descend)
+    config = parts.StageConfig(inner_lr=LR, retrain_steps=4, steps_per_stage=7, inner_steps=7)
+    path = parts.fit_by_descent(config)(evidence, pseudo_labeled(*pseudo, WAY, weights))
+    end = path.last(start)
     np.testing.assert_allclose(end.kernel, kernel, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(end.bias, bias, rtol=1e-5, atol=1e-6)
 
 
-def test_descend_matches_closed_form_and_is_twice_differentiable():
+def test_descent_matches_closed_form_and_is_twice_differentiable():
+    def square(classifier):
+        return tf.reduce_sum(classifier.bias**2) + tf.reduce_sum(classifier.kernel)
+
     # loss = w^2, so one step is w <- (1 - 2 lr) w = 0.8 w:
     # 4 -> 3.2 -> 2.56 -> 2.048, and dw3/dw0 = 0.8^3 = 0.512.
     # A first-order loop would give the same w3 but dw3/dw0 = 1.
     w0 = tf.constant([4.0])
     with tf.GradientTape() as tape:
         tape.watch(w0)
-        w3 = inner_loop.descend(w0, lambda w: tf.reduce_sum(w**2), lr=0.1, steps=3)
+        bias = Classifier(tf.zeros([0, 1]), w0)
+        path = inner_loop.unrolled_path(bias, square, lr=0.1, steps=3)
+        w3 = path.last(None).bias
     np.testing.assert_allclose(w3, [2.048], rtol=1e-6)
     np.testing.assert_allclose(tape.gradient(w3, w0), [0.512], rtol=1e-6)
 
 
-def test_path_visits_what_descend_returns(problem):
+def test_loop_visits_what_unrolled_steps_visit(problem):
     start, support, *_ = as_tensors(problem)
-    loss_fn = inner_loop.support_loss(support, SHOT)
-    path = inner_loop.descent_path(start, loss_fn, lr=LR, steps=5)
-    for steps in range(1, 6):
-        expected = inner_loop.descend(start, loss_fn, lr=LR, steps=steps)
-        np.testing.assert_allclose(path.kernel[steps - 1], expected.kernel, rtol=1e-6)
-        np.testing.assert_allclose(path.bias[steps - 1], expected.bias, rtol=1e-5, atol=1e-7)
+    loss_fn = parts.support_loss(evidence_of(start, *support))
+    loop = inner_loop.descent_path(start, loss_fn, lr=LR, steps=5).joined()
+    unrolled = inner_loop.unrolled_path(start, loss_fn, lr=LR, steps=5).joined()
+    np.testing.assert_allclose(loop.kernel, unrolled.kernel, rtol=1e-6)
+    np.testing.assert_allclose(loop.bias, unrolled.bias, rtol=1e-5, atol=1e-7)
+    assert loop.kernel.shape == (5, WIDTH, WAY)
 
 
-def test_empty_path_ends_where_it_starts(problem):
+@pytest.mark.parametrize("descend", [inner_loop.unrolled_path, inner_loop.descent_path])
+def test_empty_path_ends_where_it_starts(problem, descend):
     start, support, *_ = as_tensors(problem)
-    loss_fn = inner_loop.support_loss(support, SHOT)
-    path = inner_loop.descent_path(start, loss_fn, lr=LR, steps=0)
-    assert path.kernel.shape == (0, WIDTH, WAY)
-    assert inner_loop.last_of(path, start) is start
-    longer = inner_loop.descent_path(start, loss_fn, lr=LR, steps=2)
-    assert inner_loop.join_paths(path, longer).kernel.shape == (2, WIDTH, WAY)
+    loss_fn = parts.support_loss(evidence_of(start, *support))
+    path = descend(start, loss_fn, lr=LR, steps=0)
+    assert len(path) == 0
+    assert path.last(start) is start
+    longer = path + descend(start, loss_fn, lr=LR, steps=2)
+    assert longer.joined().kernel.shape == (2, WIDTH, WAY)
+
+
+def test_classifier_after_some_steps_of_a_path(problem):
+    start, *_ = as_tensors(problem)
+
+    def stretch(*added):
+        return tf.nest.map_structure(lambda p: tf.stack([p + a for a in added]), start)
+
+    path = inner_loop.Path(stretch(1)) + inner_loop.Path(stretch(2, 3))
+    assert len(path) == 3
+    assert path.after(0, start) is start
+    for steps, added in ((1, 1), (2, 2), (3, 3), (9, 3)):  # The last where it is shorter.
+        kernel = path.after(steps, start).kernel
+        np.testing.assert_array_equal(kernel, start.kernel + added)
 
 
 def test_loss_is_summed_and_divided_by_the_shot():
@@ -101,15 +123,17 @@ def test_permuting_classes_permutes_the_result(problem):
     start, support, pseudo, weights = as_tensors(problem)
     order = np.array([2, 0, 1])  # New class i is old class order[i].
     relabel = np.argsort(order).astype(np.int32)
-    loss_fn = inner_loop.retrain_loss(support, pseudo, weights, SHOT)
-    expected = inner_loop.descend(start, loss_fn, lr=LR, steps=3)
-
-    renamed = [Examples(s.embeddings, tf.gather(relabel, s.labels)) for s in (support, pseudo)]
-    permuted_weights = tf.gather(weights, order, axis=1)
-    loss_fn = inner_loop.retrain_loss(*renamed, permuted_weights, SHOT)
     permuted = Classifier(tf.gather(start.kernel, order, axis=1), tf.gather(start.bias, order))
-    actual = inner_loop.descend(permuted, loss_fn, lr=LR, steps=3)
-    np.testing.assert_allclose(actual.kernel, tf.gather(expected.kernel, order, axis=1), rtol=1e-5)
+    renamed = [(embeddings, tf.gather(relabel, labels)) for embeddings, labels in (support, pseudo)]
+
+    def kernel(start, support, pseudo, weights):
+        config = parts.StageConfig(inner_lr=LR, retrain_steps=3, steps_per_stage=3)
+        chosen = pseudo_labeled(*pseudo, WAY, weights)
+        return parts.fit_by_descent(config)(evidence_of(start, *support), chosen).last(start).kernel
+
+    expected = kernel(start, support, pseudo, weights)
+    actual = kernel(permuted, *renamed, tf.gather(weights, order, axis=1))
+    np.testing.assert_allclose(actual, tf.gather(expected, order, axis=1), rtol=1e-5)
 
 
 def test_accuracy_counts_hits_along_leading_axes():

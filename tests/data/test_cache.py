@@ -9,6 +9,7 @@ import zlib
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from lst_tf2.config import EpisodeConfig, ListConfig
@@ -62,7 +63,8 @@ def test_all_streams_are_the_same_whatever_keeps_the_images(folder, monkeypatch)
     sources.append(open_images(catalogue, SIDE, "packed"))
     for first, *others in zip(*(streams(catalogue, source) for source in sources), strict=True):
         for other in others:
-            for expected, actual in zip(first, other, strict=True):
+            pairs = zip(tf.nest.flatten(first), tf.nest.flatten(other), strict=True)
+            for expected, actual in pairs:
                 assert expected.dtype == actual.dtype
                 np.testing.assert_array_equal(expected, actual)
 

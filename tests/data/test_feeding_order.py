@@ -80,9 +80,9 @@ def test_episode_files_name_support_before_queries(tmp_path):
     lists = sample_lists(scan_split(folder, "train"), ListConfig(str(folder), "train", episode, 4))
     files = feeding_order.episode_files(lists, 2, feeding_order.arrange_for_training)
     labeled = lists.labeled_paths(2)
-    assert files.support_paths == [path for paths in labeled for path in paths[:2]]
-    assert files.query_paths == [path for paths in labeled for path in paths[2:]]
-    assert files.support_labels.tolist() == [0, 0, 1, 1, 2, 2]
-    assert files.unlabeled_labels.tolist() == [0] * 3 + [1] * 3 + [2] * 3
+    assert files.support.inputs == [path for paths in labeled for path in paths[:2]]
+    assert files.query.inputs == [path for paths in labeled for path in paths[2:]]
+    assert files.support.labels.tolist() == [0, 0, 1, 1, 2, 2]
+    assert files.unlabeled.labels.tolist() == [0] * 3 + [1] * 3 + [2] * 3
     with pytest.raises(ValueError, match="an episode index below 4"):
         feeding_order.episode_files(lists, 4, feeding_order.arrange_for_training)

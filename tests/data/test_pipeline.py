@@ -35,15 +35,10 @@ def test_episode_holds_the_listed_images(lists):
     stream = pipeline.stream_episodes(lists, arrange_as_paper, range(2, 4), files_of(lists))
     for index, episode in zip((2, 3), stream, strict=True):
         files = episode_files(lists, index, arrange_as_paper)
-        for images, paths in (
-            (episode.support_images, files.support_paths),
-            (episode.query_images, files.query_paths),
-            (episode.unlabeled_images, files.unlabeled_paths),
-            (episode.distractor_images, files.distractor_paths),
-        ):
+        for (images, labels), (paths, expected) in zip(episode, files, strict=True):
             assert images.dtype == "uint8"
             np.testing.assert_array_equal(images, [pixels(path) for path in paths])
-        np.testing.assert_array_equal(episode.unlabeled_labels, files.unlabeled_labels)
+            np.testing.assert_array_equal(labels, expected)
 
 
 @pytest.mark.parametrize("subsampling", [0, 2])
@@ -64,11 +59,10 @@ def test_steps_see_the_same_episodes_wherever_the_stream_starts(lists):
     whole = list(stream(range(5)))
     late = list(stream(range(3, 5)))
     for expected, actual in zip(whole[3:], late, strict=True):
-        for left, right in zip(expected, actual, strict=True):
-            np.testing.assert_array_equal(left, right)
+        tf.nest.map_structure(np.testing.assert_array_equal, expected, actual)
     # Six episodes are three meta-batches: the fourth begins the list anew.
-    np.testing.assert_array_equal(whole[3].query_images, whole[0].query_images)
-    assert whole[0].support_images.shape == (2, 6, 16, 16, 3)
+    np.testing.assert_array_equal(whole[3].query.inputs, whole[0].query.inputs)
+    assert whole[0].support.inputs.shape == (2, 6, 16, 16, 3)
 
 
 def test_epochs_pass_every_image_once_in_new_orders():
@@ -85,7 +79,7 @@ def test_image_batches_carry_class_indices(lists):
     batches = list(pipeline.stream_image_batches(catalogue, range(3), 20, source, seed=0))
     labels = np.concatenate([batch.labels for batch in batches])
     np.testing.assert_array_equal(np.bincount(labels), [12] * 5)
-    images = np.concatenate([batch.images for batch in batches])
+    images = np.concatenate([batch.inputs for batch in batches])
     first = [pixels(catalogue.labeled_path(2, i)) for i in range(6)]
     found = images[labels == 2]
     assert all((found == image).all(axis=(1, 2, 3)).any() for image in first)

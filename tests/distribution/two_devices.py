@@ -59,8 +59,8 @@ def main():
             differences[name] = max(differences[name], difference(*pair))
     # Three episodes on two devices: the last group is not full.
     episodes = [tf.nest.map_structure(lambda field, i=i: field[i], batch) for i in range(3)]
-    expected = [one.learner(episode.query_images) for episode in episodes]
-    actual = list(mirrored.map_episodes(lambda e: two.learner(e.query_images), episodes))
+    expected = [one.learner(episode.query.inputs) for episode in episodes]
+    actual = list(mirrored.map_episodes(lambda e: two.learner(e.query.inputs), episodes))
     differences["episodes"] = difference(expected, actual)
     print(json.dumps(differences | {"replicas": mirrored.num_replicas}))
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from lst_tf2.config import (
     DistributionConfig,
@@ -19,8 +18,9 @@ from lst_tf2.data.pipeline import stream_images
 from lst_tf2.distribution.strategy import distribute
 from lst_tf2.errors import InputError, MissingInputError
 from lst_tf2.evaluation import calibrated
-from lst_tf2.evaluation.episode import EpisodeResult, plan_test_windows, run_features
+from lst_tf2.evaluation.episode import EpisodeResult, EpisodeRun, embed_episode, plan_test_windows
 from lst_tf2.models.learner import Learner, scale_pixels
+from lst_tf2.structures import map_inputs
 from tests.small_data import write_data_set
 
 ALONE = distribute(DistributionConfig())
@@ -70,13 +70,8 @@ def test_episodes_together_equal_episodes_one_by_one(folder, protocol):
             (images,) = stream_images(rows, len(rows), ImageFiles(lists.catalogue, 16))
             return learner.backbone.normalized(scale_pixels(images), stats)
 
-        packed = calibrated.PackedEpisode(
-            *(
-                maps_of(field) if name.endswith("_rows") else tf.constant(field)
-                for name, field in episode._asdict().items()
-            )
-        )
-        alone = run_features(learner, calibrated.unpack(packed, windows), STAGES)
+        features = embed_episode(calibrated.features_of, map_inputs(maps_of, episode), windows)
+        alone = EpisodeRun(learner, STAGES)(features)
         for name, value in EpisodeResult._asdict(alone).items():
             np.testing.assert_allclose(getattr(result, name), value, rtol=1e-5, err_msg=name)
 

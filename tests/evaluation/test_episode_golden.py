@@ -3,14 +3,31 @@
 a: one shot, overlapping windows; b: distractors; i: two shots, more stages than windows.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from lst_tf2.adaptation.inner_loop import classify, descend, support_loss
-from lst_tf2.adaptation.self_training import build_pool, self_train
+from lst_tf2.adaptation.inner_loop import classify
+from lst_tf2.adaptation.lst import class_prototypes
+from lst_tf2.adaptation.method import Evidence
+from lst_tf2.adaptation.registry import load_method
+from lst_tf2.adaptation.stages import (
+    SelfTraining,
+    choose,
+    first_evidence,
+    next_evidence,
+    self_train,
+)
 from lst_tf2.config import EpisodeConfig, SelfTrainingConfig
-from lst_tf2.evaluation.episode import embed_episode, plan_test_windows, run_features
+from lst_tf2.evaluation.episode import (
+    EpisodeFeatures,
+    EpisodeRun,
+    embed_episode,
+    plan_test_windows,
+)
+from lst_tf2.models.learner import Learner
 from tests.golden_files import Golden
 
 pytestmark = pytest.mark.large
@@ -37,47 +54,50 @@ def settings_of(golden):
     return config, plan_test_windows(episode, config, "paper")
 
 
+class Run(NamedTuple):
+    golden: Golden
+    learner: Learner
+    config: SelfTrainingConfig
+    features: EpisodeFeatures
+    training: SelfTraining
+    evidence: list[Evidence]  # of every stage, and of one more
+
+
 @pytest.fixture(scope="module", params=["metatest_a", "metatest_b", "metatest_i"])
 def run(request):
     golden = Golden(request.param)
     learner = golden.learner()
     config, windows = settings_of(golden)
     episode = golden.episode(golden.config["tasks"][0])
-    features = embed_episode(learner, episode, windows)
-    initial = learner.classifier.read()
-    training = self_train(
-        initial, features.support, features.windows, learner.soft_weighting, config
-    )
-    return golden, learner, config, features, training
+    features = embed_episode(learner.embed, episode, windows)
+    initial, method = learner.classifier.read(), load_method(config, learner)
+    unlabeled = [window.inputs for window in features.windows]
+    training = self_train(method, features.support, unlabeled, initial, config)
+    evidence = [first_evidence(features.support, unlabeled[0], initial, config)]
+    for i, stage in enumerate(training.stages, start=1):
+        evidence.append(next_evidence(evidence[-1], stage, unlabeled[i % len(unlabeled)]))
+    return Run(golden, learner, config, features, training, evidence)
 
 
 def test_every_pool_matches(run):
-    golden, learner, config, features, training = run
-    support, windows = features.support, features.windows
-    labeler = descend(
-        learner.classifier.read(),
-        support_loss(support.examples, golden.shot),
-        lr=config.inner_lr,
-        steps=10,
-    )
-    for i in range(config.num_stages + 1):
-        window = windows[i % len(windows)]
-        golden.assert_close(labeler.kernel, f"pool{i}/w5", 1e-4)
-        logits = classify(labeler, window.embeddings)
+    golden = run.golden
+    for i, evidence in enumerate(run.evidence):
+        golden.assert_close(evidence.labeler.kernel, f"pool{i}/w5", 1e-4)
+        logits = classify(evidence.labeler, evidence.unlabeled.embeddings)
         golden.assert_close(logits, f"pool{i}/logits", 5e-4)
         assert logits.shape[0] == golden.truth(f"pool{i}/size")
-        if i < config.num_stages:
-            pool = training.stages[i].pool
-            labeler = tf.nest.map_structure(lambda path: path[-1], training.stages[i].path)
-        else:  # The original builds one more pool than it uses.
-            pool = build_pool(labeler, support, window, learner.soft_weighting, config)
-        assert_same_selection(pool, logits, golden, i)
+        if i < run.config.num_stages:
+            chosen = run.training.stages[i].chosen
+        else:  # The original chooses once more than it uses.
+            chosen = choose(load_method(run.config, run.learner), evidence)
+        assert_same_selection(run, chosen, logits, i)
 
 
-def assert_same_selection(pool, logits, golden, i):
+def assert_same_selection(run, chosen, logits, i):
     """The recorded rows for each class, in the recorded order but for ties by rounding."""
+    golden, evidence = run.golden, run.evidence[i]
     recorded = golden.truth(f"pool{i}/selected_index")
-    rows, labels = pool.selection.rows.numpy(), pool.selection.labels.numpy()
+    rows, labels = chosen.rows.numpy(), chosen.targets.numpy().argmax(axis=-1)
     np.testing.assert_array_equal(labels, golden.truth(f"pool{i}/sel_labels"))
     probs = np.vstack([tf.nn.softmax(logits), np.zeros([golden.way * golden.shot, golden.way])])
     # The original's logits carry rounding noise of 1.2e-4, so a quarter of it in probs.
@@ -85,27 +105,29 @@ def assert_same_selection(pool, logits, golden, i):
     ours, theirs = np.lexsort([rows, labels]), np.lexsort([recorded, labels])
     np.testing.assert_array_equal(rows[ours], recorded[theirs])
     # Scores follow the same order; the original's float32 run is 1e-4 from its float64 run.
-    scores, truth = pool.scores.numpy()[ours], golden.truth(f"pool{i}/swn_scores")[theirs]
+    prototypes = class_prototypes(evidence.support.maps, evidence.support_labels, golden.way)
+    scores = run.learner.soft_weighting(prototypes, chosen.features.maps).numpy()[ours]
+    truth = golden.truth(f"pool{i}/swn_scores")[theirs]
     assert np.abs(scores - truth).max() < 5e-4 * np.abs(truth).max()
 
 
 def test_every_stage_matches(run):
-    golden, _, config, _, training = run
+    golden, config, training = run.golden, run.config, run.training
     for i, stage in enumerate(training.stages):
-        golden.assert_close(stage.path.kernel[-1], f"stage{i}/w5", 1e-4)
-        golden.assert_close(stage.path.bias[-1], f"stage{i}/b5", 5e-4)
-    golden.assert_close(training.final_path.kernel[-1], "final/w5", 1e-4)
-    golden.assert_close(training.final_path.bias[-1], "final/b5", 5e-4)
-    assert training.final_path.kernel.shape[0] == config.inner_steps
+        golden.assert_close(stage.path.joined().kernel[-1], f"stage{i}/w5", 1e-4)
+        golden.assert_close(stage.path.joined().bias[-1], f"stage{i}/b5", 5e-4)
+    golden.assert_close(training.final_path.joined().kernel[-1], "final/w5", 1e-4)
+    golden.assert_close(training.final_path.joined().bias[-1], "final/b5", 5e-4)
+    assert training.final_path.joined().kernel.shape[0] == config.inner_steps
 
 
 def test_losses_within_the_stages_match(run):
-    golden, _, config, features, training = run
-    embeddings, query_labels = features.query
+    golden, config, training = run.golden, run.config, run.training
+    query_features, query_labels = run.features.query
     for i, stage in enumerate(training.stages):
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
             labels=tf.repeat(query_labels[tf.newaxis], config.steps_per_stage, axis=0),
-            logits=classify(stage.path, embeddings),
+            logits=classify(stage.path.joined(), query_features.embeddings),
         )
         # Recorded: after re-training steps 2 and up, then after the whole stage.
         recorded = [*range(1, config.retrain_steps), config.steps_per_stage - 1]
@@ -113,8 +135,8 @@ def test_losses_within_the_stages_match(run):
 
 
 def test_accuracies_match_step_by_step(run):
-    golden, learner, config, features, _ = run
-    result = tf.function(run_features)(learner, features, config)
+    golden = run.golden
+    result = tf.function(EpisodeRun(run.learner, run.config))(run.features)
     np.testing.assert_allclose(result.final, golden.truth("accuracies"), atol=1e-6)
     np.testing.assert_allclose(
         tf.reshape(result.stages, [-1]), golden.truth("recurrent_accuracies"), atol=1e-6

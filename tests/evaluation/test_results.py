@@ -40,6 +40,8 @@ def test_files_hold_the_same_figures(summary, tmp_path):
 def other_value(value):
     if isinstance(value, bool):
         return not value
+    if isinstance(value, str):
+        return f"{value}x"
     return value + 1 if isinstance(value, int | float) else [*value, "x"]
 
 

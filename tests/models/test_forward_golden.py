@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lst_tf2.adaptation.inner_loop import classify
-from lst_tf2.adaptation.pseudo_labels import class_prototypes
+from lst_tf2.adaptation.lst import class_prototypes
 from tests.golden import recipe
 from tests.golden_files import Golden
 

@@ -41,9 +41,9 @@ def test_low_precision_is_close_and_leaves_float32_outside(precision, bound):
     assert {g.dtype for g in [*meta_gradients, *swn_gradients]} == {tf.float32}
     # The classifier's gradient passes through features alone, not through the backbone's.
     assert max(relative_errors(meta_gradients[-2:], meta_expected[-2:])) < bound
-    features = low.learner.embed(batch.query_images[0])
+    features = low.learner.embed(batch.query.inputs[0])
     assert features.maps.dtype == features.embeddings.dtype == tf.float32
-    difference = np.abs(features.maps - exact.learner.embed(batch.query_images[0]).maps).max()
+    difference = np.abs(features.maps - exact.learner.embed(batch.query.inputs[0]).maps).max()
     assert 1e-6 < difference < 0.5
 
 

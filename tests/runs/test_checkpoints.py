@@ -6,7 +6,7 @@ from lst_tf2.config import AdaptationConfig, ModelConfig, OptimizerConfig
 from lst_tf2.errors import InputError, MissingInputError
 from lst_tf2.models.learner import Learner, PretrainModel, name_parts
 from lst_tf2.runs import checkpoints
-from lst_tf2.structures import Episode
+from lst_tf2.structures import Episode, Examples
 from lst_tf2.training.meta_step import MetaTrainer
 
 SMALL = ModelConfig(filters=(4, 8), image_size=8)
@@ -19,7 +19,8 @@ def random_meta_batch():
         return rng.random((1, count, 8, 8, 3), np.float32)
 
     labels = np.array([[0, 1, 2]], np.int32)
-    return Episode(images(3), labels, images(3), labels, images(3), labels, images(0))
+    sets = [Examples(images(3), labels)] * 3
+    return Episode(*sets, Examples(images(0), labels[:, :0]))
 
 
 @pytest.fixture(name="trainer")

@@ -69,10 +69,10 @@ def assert_evaluated_as_recorded(lists):
     assert len(recorded) >= 2
     for task, fed in enumerate(recorded):
         files = feeding_order.episode_files(lists, task, arrange)
-        assert file_ends(files.unlabeled_paths) == file_ends(fed["inputc"][0])
-        assert file_ends(files.distractor_paths) == file_ends(fed.get("inputd", [[]])[0])
-        assert sorted(file_ends(files.support_paths)) == sorted(file_ends(fed["inputa"][0]))
-        assert sorted(file_ends(files.query_paths)) == sorted(file_ends(fed["inputb"][0]))
+        assert file_ends(files.unlabeled.inputs) == file_ends(fed["inputc"][0])
+        assert file_ends(files.distractors.inputs) == file_ends(fed.get("inputd", [[]])[0])
+        assert sorted(file_ends(files.support.inputs)) == sorted(file_ends(fed["inputa"][0]))
+        assert sorted(file_ends(files.query.inputs)) == sorted(file_ends(fed["inputb"][0]))
 
 
 def assert_trained_as_recorded(lists):
@@ -81,9 +81,9 @@ def assert_trained_as_recorded(lists):
     for task in range(4):
         fed, b = orders[f"train_iter{task // 2}"], task % 2
         files = feeding_order.episode_files(lists, task, feeding_order.arrange_for_training)
-        assert file_ends(files.unlabeled_paths) == file_ends(fed["inputc"][b])
-        support = dict(zip(file_ends(files.support_paths), files.support_labels, strict=True))
-        query = dict(zip(file_ends(files.query_paths), files.query_labels, strict=True))
+        assert file_ends(files.unlabeled.inputs) == file_ends(fed["inputc"][b])
+        support = dict(zip(file_ends(files.support.inputs), files.support.labels, strict=True))
+        query = dict(zip(file_ends(files.query.inputs), files.query.labels, strict=True))
         assert support == dict(zip(file_ends(fed["inputa"][b]), fed["labela"][b], strict=True))
         assert query == dict(zip(file_ends(fed["inputb"][b]), fed["labelb"][b], strict=True))
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from lst_tf2.config import AdaptationConfig, ModelConfig, OptimizerConfig
 from lst_tf2.models.learner import Learner
-from lst_tf2.structures import Episode
+from lst_tf2.structures import Episode, Examples
 from lst_tf2.training.meta_step import MetaTrainer
 
 CONFIG = AdaptationConfig(retrain_steps=2, inner_steps=4)
@@ -24,8 +24,7 @@ def random_meta_batch(count=2, seed=0):
     def labels(per_class):
         return np.tile(np.repeat(np.arange(3, dtype=np.int32), per_class), (count, 1))
 
-    no_images = np.zeros((count, 0, 8, 8, 3), np.float32)
-    return Episode(images(1), labels(1), images(4), labels(4), images(3), labels(3), no_images)
+    return Episode(*(Examples(images(k), labels(k)) for k in (1, 4, 3, 0)))
 
 
 def build_trainer(config=CONFIG):
@@ -36,7 +35,7 @@ def build_trainer(config=CONFIG):
 
 
 def episode_of(batch, index):
-    return Episode(*(field[index : index + 1] for field in batch))
+    return tf.nest.map_structure(lambda array: array[index : index + 1], batch)
 
 
 def norms(gradients):
@@ -83,10 +82,8 @@ def test_without_its_part_the_soft_weighting_network_rests(changes):
 def test_permuting_unlabeled_images_changes_nothing():
     trainer, batch = build_trainer(), random_meta_batch()
     order = np.random.default_rng(3).permutation(9)
-    permuted = batch._replace(
-        unlabeled_images=batch.unlabeled_images[:, order],
-        unlabeled_labels=batch.unlabeled_labels[:, order],
-    )
+    unlabeled = Examples(*(array[:, order] for array in batch.unlabeled))
+    permuted = batch._replace(unlabeled=unlabeled)
     expected, actual = (trainer.gradients(b)[0] for b in (batch, permuted))
     for name, value in expected.items():
         np.testing.assert_allclose(actual[name], value, rtol=1e-4, err_msg=name)

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lst_tf2.adaptation import meta_objective
-from lst_tf2.adaptation.inner_loop import classify, descend, support_loss
+from lst_tf2.adaptation.inner_loop import classify
+from lst_tf2.adaptation.lst import class_prototypes
+from lst_tf2.adaptation.registry import load_method
 from lst_tf2.config import AdaptationConfig
-from lst_tf2.structures import Examples
 from lst_tf2.tf1.variable_names import learner_names
-from lst_tf2.training.meta_step import observe
+from lst_tf2.training.meta_step import adapt, observe
 from tests.golden_files import Golden
 
 pytestmark = pytest.mark.large
@@ -46,30 +46,25 @@ def names_by_variable(learner):
 def test_inner_loop_matches(letter):
     golden = Golden(f"inner_{letter}")
     learner, config = golden.learner(), adaptation_of(golden)
+    method = load_method(config, learner)
     episode = golden.episode(golden.config["tasks"][0])
-    context = observe(learner, episode, config)
-    golden.assert_close(context.support.embeddings, "emb_support", 1e-4)
-    golden.assert_close(context.unlabeled.embeddings, "emb_unlabeled", 1e-4)
-    np.testing.assert_array_equal(
-        context.pseudo_labels, golden.truth("pseudo_labels").argmax(axis=-1)
-    )
-
-    initial = learner.classifier.read()
-    support = Examples(context.support.embeddings, episode.support_labels)
-    labeler = descend(initial, support_loss(support, golden.shot), lr=config.inner_lr, steps=10)
-    golden.assert_close(labeler.kernel, "pl_fast/w5", 1e-4)
+    evidence, chosen = observe(learner, method, episode, config)
+    golden.assert_close(evidence.support.embeddings, "emb_support", 1e-4)
+    golden.assert_close(evidence.unlabeled.embeddings, "emb_unlabeled", 1e-4)
+    np.testing.assert_array_equal(chosen.targets, golden.truth("pseudo_labels"))
+    golden.assert_close(evidence.labeler.kernel, "pl_fast/w5", 1e-4)
     golden.assert_close(
-        classify(labeler, context.unlabeled.embeddings), "pseudo_label_logits", 1e-4
+        classify(evidence.labeler, evidence.unlabeled.embeddings), "pseudo_label_logits", 1e-4
     )
 
-    scores = learner.soft_weighting(context.prototypes, context.unlabeled.maps)
+    prototypes = class_prototypes(evidence.support.maps, evidence.support_labels, golden.way)
+    scores = learner.soft_weighting(prototypes, evidence.unlabeled.maps)
     golden.assert_close(scores, "swn_scores", 2e-4)
-    soft_weights = tf.nn.softmax(scores)
-    golden.assert_close(soft_weights, "soft_weights", 1e-4)
-    unlabeled = Examples(context.unlabeled.embeddings, context.pseudo_labels)
-    adapted = meta_objective.adapt(initial, support, unlabeled, soft_weights, config)
-    query_embeddings = learner.embed(episode.query_images).embeddings
-    for name, classifier in zip(("retrain", "finetune"), adapted, strict=True):
+    stage = adapt(learner, method, evidence, chosen)
+    golden.assert_close(stage.chosen.logit_weights, "soft_weights", 1e-4)
+    query_embeddings = learner.embed(episode.query.inputs).embeddings
+    for name, steps in (("retrain", config.retrain_steps), ("finetune", config.inner_steps)):
+        classifier = stage.path.after(steps, evidence.initial)
         golden.assert_close(classifier.kernel, f"{name}/w5", 1e-4)
         golden.assert_close(classifier.bias, f"{name}/b5", 2e-4)
         golden.assert_close(classify(classifier, query_embeddings), f"{name}/query_logits", 1e-4)
