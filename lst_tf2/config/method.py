@@ -13,6 +13,8 @@ PRECISIONS = ("float32", "bfloat16", "float16")
 METHODS = {
     "lst": "lst_tf2.adaptation.lst:build",
     "support": "lst_tf2.adaptation.support:build",
+    "label_propagation": "lst_tf2.adaptation.label_propagation:build",
+    "soft_kmeans": "lst_tf2.adaptation.soft_kmeans:build",
 }
 # `none` is what the ablation of the paper takes away.
 SELECTIONS = ("hard", "none")
