@@ -31,6 +31,8 @@ def tensorflow_run(values: flags.FlagValues, memory_remedy: str) -> Iterator[Non
     if "device_id" in values and values["device_id"].present:
         os.environ["CUDA_VISIBLE_DEVICES"] = str(values.device_id)
     require_tensorflow_backend()
+    if os.getcwd() not in sys.path:  # Methods may lie where the command is given.
+        sys.path.append(os.getcwd())
     try:
         with explain_exhausted_memory(memory_remedy):
             yield

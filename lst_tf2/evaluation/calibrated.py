@@ -106,6 +106,7 @@ def run_calibrated(
     distribution: Distribution,
 ) -> Iterator[EpisodeResult]:
     """Embeds the images of this worker's episodes, then returns their results in order."""
+    run_features = EpisodeRun(learner, config.self_training)
     arrange = PROTOCOL_ARRANGEMENTS[config.protocol]
     share = distribution.share_of_list(len(lists))
     episodes = [episode_rows(lists, index, arrange) for index in share]
@@ -115,8 +116,6 @@ def run_calibrated(
         lambda: open_images(lists.catalogue, config.model.image_size, config.cache)
     )
     table = build_table(learner, np.unique(np.concatenate(rows)), source, stats, config.model)
-
-    run_features = EpisodeRun(learner, config.self_training)
 
     def run_one(episode: Episode) -> EpisodeResult:
         return run_features(embed_episode(features_of, episode, windows))

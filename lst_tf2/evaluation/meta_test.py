@@ -74,13 +74,12 @@ def run_by_batch(
     distribution: Distribution,
 ) -> Iterator[EpisodeResult]:
     """Returns the results of this worker's episodes in order, each set normalized by itself."""
+    run_features = EpisodeRun(learner, config.self_training)
     arrange = PROTOCOL_ARRANGEMENTS[config.protocol]
     images = distribution.chief_first(
         lambda: open_images(lists.catalogue, config.model.image_size, config.cache)
     )
     episodes = stream_episodes(lists, arrange, distribution.share_of_list(len(lists)), images)
-
-    run_features = EpisodeRun(learner, config.self_training)
 
     @tf.function(jit_compile=config.jit_compile, autograph=False)
     def run(episode: Episode) -> EpisodeResult:

@@ -101,8 +101,7 @@ def is_trained_here(path: pathlib.Path) -> bool:
     return (path / "config.json").exists() and _read_settings(path).keys() != {"model"}
 
 
-def check_model(path: pathlib.Path, model: ModelConfig) -> None:
-    """Raises `InputError` unless the run in `path` has the model that the settings describe."""
+def _stored_model(path: pathlib.Path) -> dict[str, Any]:
     if not (path / "config.json").exists():
         raise MissingInputError(
             f"Expected a run in {path}, found no config.json; train one first "
@@ -112,6 +111,27 @@ def check_model(path: pathlib.Path, model: ModelConfig) -> None:
     check(
         isinstance(stored, dict), f"a model in {path / 'config.json'}", stored, "restore the file"
     )
+    return stored
+
+
+def read_model(path: pathlib.Path) -> ModelConfig:
+    """Returns the model of the run in `path`.
+
+    Raises:
+        InputError: If there is no run, or no model that can be.
+    """
+    stored = _stored_model(path)
+    try:
+        lists_as_tuples = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
+        return ModelConfig(**lists_as_tuples)
+    except (TypeError, ValueError) as error:
+        expected = f"the settings of a model in {path / 'config.json'}"
+        check(False, expected, f"{stored} ({error})", "restore the file")
+
+
+def check_model(path: pathlib.Path, model: ModelConfig) -> None:
+    """Raises `InputError` unless the run in `path` has the model that the settings describe."""
+    stored = _stored_model(path)
     wanted = {k: v for k, v in dataclasses.asdict(model).items() if k not in COMPUTE_SETTINGS}
     if differences := list_differences(stored, wanted):
         raise InputError(
