@@ -6,6 +6,8 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
+from lst_tf2.models.serializable import Rebuildable, registered
+
 # Fixed in the original program (`tf.contrib.layers` defaults and its own constants).
 BATCH_NORM_EPSILON = 1e-3
 LAYER_NORM_EPSILON = 1e-12
@@ -34,13 +36,14 @@ def leaky_relu(inputs: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.T
     return outputs, gradient
 
 
-class UncastLayer(keras.layers.Layer):
+class UncastLayer(Rebuildable, keras.layers.Layer):
     """Computes in the type of its inputs; Keras would turn them into float32."""
 
     def __init__(self, **kwargs):
         super().__init__(autocast=False, **kwargs)
 
 
+@registered
 class BatchStatsNorm(UncastLayer):
     """Normalizes each channel by the statistics of the batch at hand.
 
@@ -63,6 +66,7 @@ class BatchStatsNorm(UncastLayer):
         return (inputs - mean) * tf.math.rsqrt(variance + BATCH_NORM_EPSILON)
 
 
+@registered
 class ExampleNorm(UncastLayer):
     """Normalizes each example by its own statistics; the original's `layer_norm`."""
 
@@ -88,6 +92,7 @@ class ChannelStats(NamedTuple):
     variance: tf.Tensor  # [C], biased
 
 
+@registered
 class ScaleShiftConv(UncastLayer):
     """Convolves 3x3 with `kernel * scale` and adds `shift` (arXiv:1812.02391).
 
@@ -99,6 +104,7 @@ class ScaleShiftConv(UncastLayer):
     def __init__(self, in_channels: int, out_channels: int, *, is_centred: bool, **kwargs):
         """Makes a convolution; `is_centred` where a norm takes the mean out after it."""
         super().__init__(**kwargs)
+        self.in_channels, self.out_channels = in_channels, out_channels
         self.is_centred = is_centred
         self.kernel = self.add_weight(
             name="kernel",

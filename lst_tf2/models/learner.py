@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from lst_tf2.config import ModelConfig
 from lst_tf2.models.resnet12 import ResNet12
+from lst_tf2.models.serializable import Rebuildable, registered
 from lst_tf2.models.soft_weighting import SoftWeightingNetwork
 from lst_tf2.structures import Classifier, Features
 
@@ -16,11 +17,13 @@ def scale_pixels(images: tf.Tensor) -> tf.Tensor:
     return tf.cast(images, tf.float32)
 
 
-class LinearHead(keras.layers.Layer):
+@registered
+class LinearHead(Rebuildable, keras.layers.Layer):
     """Holds a linear classifier, Glorot-uniform kernel and zero bias."""
 
     def __init__(self, width: int, num_classes: int, **kwargs):
         super().__init__(**kwargs)
+        self.width, self.num_classes = width, num_classes
         self.kernel = self.add_weight(
             name="kernel",
             shape=(width, num_classes),
@@ -54,11 +57,13 @@ def name_parts(**parts) -> dict:
     }
 
 
-class PretrainModel(keras.Model):
+@registered
+class PretrainModel(Rebuildable, keras.Model):
     """Classifies images into all base classes; only its backbone is used afterwards."""
 
     def __init__(self, config: ModelConfig, num_classes: int, **kwargs):
         super().__init__(**kwargs)
+        self.config, self.num_classes = config, num_classes
         self.backbone = ResNet12(config, name="backbone")
         self.head = LinearHead(config.embedding_width, num_classes, name="head")
 
@@ -79,15 +84,16 @@ class PretrainModel(keras.Model):
         return self.head(tf.reduce_mean(maps, axis=[1, 2]))
 
 
-class Learner(keras.Model):
+@registered
+class Learner(Rebuildable, keras.Model):
     """Owns backbone, initial classifier and soft weighting network (arXiv:1906.00562)."""
 
     def __init__(self, config: ModelConfig, way: int, **kwargs):
         super().__init__(**kwargs)
+        self.config, self.way = config, way
         self.backbone = ResNet12(config, name="backbone")
         self.classifier = LinearHead(config.embedding_width, way, name="classifier")
         self.soft_weighting = SoftWeightingNetwork(config, name="soft_weighting")
-        self.built = True  # All variables exist; Keras would look for a `build` method.
 
     def named_variables(self) -> dict:
         """Returns all variables by names that do not depend on Keras."""

@@ -14,16 +14,19 @@ from lst_tf2.models.layers import (
     build_norm,
     convolve,
 )
+from lst_tf2.models.serializable import Rebuildable, registered
 
 CONVS_PER_BLOCK = 3
 
 
+@registered
 class ResidualBlock(UncastLayer):
     """Applies three convolutions beside a 1x1 shortcut, then halves the side."""
 
     def __init__(self, in_channels: int, out_channels: int, config: ModelConfig, **kwargs):
         super().__init__(**kwargs)
-        self.activation = config.activation
+        self.in_channels, self.out_channels = in_channels, out_channels
+        self.config = config
         self.convs = [
             ScaleShiftConv(
                 in_channels if i == 0 else out_channels,
@@ -45,14 +48,14 @@ class ResidualBlock(UncastLayer):
         """Returns `[B, H // 2, W // 2, out_channels]` for `inputs` `[B, H, W, in_channels]`."""
         outputs = inputs
         for conv in self.convs:
-            outputs = activate(self.norm(conv(outputs)), self.activation)
+            outputs = activate(self.norm(conv(outputs)), self.config.activation)
         return self._join(inputs, outputs)
 
     def normalized(self, inputs: tf.Tensor, stats: Sequence[ChannelStats]) -> tf.Tensor:
         """Returns the same with fixed statistics in place of those of the batch."""
         outputs = inputs
         for conv, conv_stats in zip(self.convs, stats, strict=True):
-            outputs = activate(conv.normalized(outputs, conv_stats), self.activation)
+            outputs = activate(conv.normalized(outputs, conv_stats), self.config.activation)
         return self._join(inputs, outputs)
 
     def observed(self, inputs: tf.Tensor) -> tuple[tf.Tensor, list[ChannelStats]]:
@@ -62,7 +65,7 @@ class ResidualBlock(UncastLayer):
             outputs = conv(outputs)
             moments = tf.nn.moments(tf.cast(outputs, tf.float32), axes=[0, 1, 2])
             stats.append(ChannelStats(*moments))
-            outputs = activate(self.norm(outputs), self.activation)
+            outputs = activate(self.norm(outputs), self.config.activation)
         return self._join(inputs, outputs), stats
 
     def _join(self, inputs: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
@@ -71,13 +74,14 @@ class ResidualBlock(UncastLayer):
         return tf.nn.max_pool2d(outputs, ksize=2, strides=2, padding="VALID")
 
 
-class ResNet12(keras.Model):
+@registered
+class ResNet12(Rebuildable, keras.Model):
     """Turns images into feature maps by four (or as many as filters) residual blocks."""
 
     def __init__(self, config: ModelConfig, **kwargs):
         super().__init__(**kwargs)
+        self.config, self.precision = config, config.precision
         channels = (3, *config.filters)
-        self.precision, self.recompute = config.precision, config.recompute
         self.blocks = [
             ResidualBlock(channels[i], channels[i + 1], config, name=f"block{i + 1}")
             for i in range(len(config.filters))
@@ -128,7 +132,7 @@ class ResNet12(keras.Model):
         """
         outputs = tf.cast(images, self.precision)
         for index, block in enumerate(self.blocks):
-            outputs = (tf.recompute_grad(block) if self.recompute else block)(outputs)
+            outputs = (tf.recompute_grad(block) if self.config.recompute else block)(outputs)
             if keep_probability < 1:
                 outputs = tf.nn.experimental.stateless_dropout(
                     outputs, rate=1 - keep_probability, seed=tf.stack([seed[0], seed[1] + index])

@@ -5,12 +5,14 @@ import tensorflow as tf
 
 from lst_tf2.config import ModelConfig
 from lst_tf2.models.layers import LEAKY_SLOPE, activate, build_norm, convolve
+from lst_tf2.models.serializable import Rebuildable, registered
 
 HIDDEN_CHANNELS = 64
 HIDDEN_UNITS = 8
 
 
-class SoftWeightingNetwork(keras.Model):
+@registered
+class SoftWeightingNetwork(Rebuildable, keras.Model):
     """Scores how well each unlabeled example fits each class.
 
     For one class it sees the unlabeled maps joined with the class's prototype along the
@@ -20,7 +22,7 @@ class SoftWeightingNetwork(keras.Model):
 
     def __init__(self, config: ModelConfig, **kwargs):
         super().__init__(**kwargs)
-        self.activation = config.activation
+        self.config = config
         self.conv1_kernel = self._add(
             "conv1_kernel", (3, 3, 2 * config.embedding_width, HIDDEN_CHANNELS)
         )
@@ -63,12 +65,12 @@ class SoftWeightingNetwork(keras.Model):
                 f"{prototypes.shape[1:]} and {unlabeled_maps.shape[1:]}; "
                 "take both from one backbone and one image size."
             )
-        hidden = activate(self.norm(self._join(prototypes, unlabeled_maps)), self.activation)
+        hidden = activate(self.norm(self._join(prototypes, unlabeled_maps)), self.config.activation)
         way, count, height, width, channels = hidden.shape
         pairs = tf.reshape(hidden, [-1, height, width, channels])
         fit = convolve(pairs, self.conv2_kernel) + tf.convert_to_tensor(self.conv2_bias)
         fit = tf.reshape(fit, [way, count, height, width, 1])
-        fit = activate(self.norm(fit), self.activation)
+        fit = activate(self.norm(fit), self.config.activation)
         fit = tf.reshape(fit, [way * count, height * width])
         fit = _dense(fit, self.dense1_kernel, self.dense1_bias)
         fit = _dense(tf.nn.leaky_relu(fit, LEAKY_SLOPE), self.dense2_kernel, self.dense2_bias)
