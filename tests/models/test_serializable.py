@@ -1,10 +1,12 @@
 """Configs, weight files and summaries: the ways of Keras beside our own checkpoints."""
 
 import json
+import re
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from lst_tf2.config import ModelConfig
 from lst_tf2.errors import InputError
@@ -36,6 +38,11 @@ def random_images(count=5):
 
 def shapes(layer):
     return [tuple(variable.shape) for variable in layer.weights]
+
+
+def sizes(model, prefix=""):
+    named = model.named_variables().items()
+    return sum(int(np.prod(v.shape)) for name, v in named if name.startswith(prefix))
 
 
 def assert_same_but_for_values(actual, expected):
@@ -92,3 +99,54 @@ def test_model_of_the_same_config_and_weights_is_the_same(model):
     assert not np.array_equal(again(random_images()), expected)
     again.set_weights(model.get_weights())
     np.testing.assert_array_equal(again(random_images()), expected)
+
+
+def test_weight_files_of_keras_hold_every_variable(model, tmp_path):
+    path = str(tmp_path / "x.weights.h5")
+    expected = model(random_images())
+    values = {name: variable.numpy() for name, variable in model.named_variables().items()}
+    model.save_weights(path)
+    for variable in model.named_variables().values():
+        variable.assign(tf.zeros_like(variable))
+    model.load_weights(path)
+    for name, variable in model.named_variables().items():
+        np.testing.assert_array_equal(variable.numpy(), values[name], err_msg=name)
+    np.testing.assert_array_equal(model(random_images()), expected)
+    fresh = type(model).from_config(model.get_config())
+    fresh.load_weights(path)
+    np.testing.assert_array_equal(fresh(random_images()), expected)
+
+
+def test_weight_files_of_other_models_are_refused(tmp_path):
+    path = str(tmp_path / "x.weights.h5")
+    MODELS["learner"](ModelConfig(filters=(4, 9), image_size=16)).save_weights(path)
+    with pytest.raises(ValueError, match=r"could not be loaded|Shape mismatch"):
+        MODELS["learner"]().load_weights(path)
+
+
+def test_files_of_whole_models_give_the_same_model(model, tmp_path):
+    model.save(tmp_path / "x.keras")
+    again = keras.saving.load_model(tmp_path / "x.keras")
+    assert_same_but_for_values(again, model)
+    np.testing.assert_array_equal(again(random_images()), model(random_images()))
+
+
+@pytest.mark.parametrize("is_called", [False, True])
+def test_summaries_count_all_parameters(model, is_called):
+    if is_called:
+        model(random_images())
+    texts = []
+    model.summary(expand_nested=True, print_fn=lambda text, **_: texts.append(text))
+    lines = "\n".join(texts).splitlines()
+
+    def shown(name):
+        line = next(line for line in lines if re.search(rf"\b{name}\b", line))
+        *_, count = re.findall(r"\b[\d,]+\b", re.sub(r"\([\d.]+ K?B\)", "", line))
+        return int(count.replace(",", ""))
+
+    assert shown("Total params") == shown("Trainable params") == sizes(model)
+    for part in {name.split("/")[0] for name in model.named_variables()}:
+        assert shown(part) == sizes(model, f"{part}/")
+    for block in ("block1", "block2"):
+        assert shown(block) == sizes(model, f"backbone/{block}/")
+    assert not [line for line in lines if "unbuilt" in line]
