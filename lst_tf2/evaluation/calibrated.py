@@ -21,7 +21,8 @@ from lst_tf2.distribution.strategy import Distribution
 from lst_tf2.evaluation.episode import EpisodeResult, EpisodeRun, Window, embed_episode
 from lst_tf2.models.calibration import calibrate
 from lst_tf2.models.layers import ChannelStats
-from lst_tf2.models.learner import Learner, scale_pixels
+from lst_tf2.models.learner import Learner
+from lst_tf2.models.normalizers import FixedNormalizer
 from lst_tf2.progress import Progress
 from lst_tf2.structures import Episode, Features, map_inputs
 
@@ -78,10 +79,11 @@ def build_table(
 ) -> FeatureTable:
     """Embeds every image in the sorted `rows` once."""
     table = FeatureTable(rows, (model.map_side, model.map_side, model.embedding_width))
+    normalizer = FixedNormalizer(learner.backbone.convs, stats)
 
     @tf.function(reduce_retracing=True)
     def embed(images: tf.Tensor) -> tf.Tensor:
-        return learner.backbone.normalized(scale_pixels(images), stats)
+        return learner.embed(images, normalizer).maps
 
     with Progress("embedding", len(rows), print_every=max(1, len(rows) // 10)) as progress:
         start = 0

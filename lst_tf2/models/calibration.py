@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from lst_tf2.models.layers import ChannelStats
 from lst_tf2.models.learner import scale_pixels
+from lst_tf2.models.normalizers import RecordingNormalizer
 from lst_tf2.models.resnet12 import ResNet12
 
 
@@ -24,7 +25,13 @@ def calibrate(backbone: ResNet12, batches: Iterable[tf.Tensor]) -> list[ChannelS
     Raises:
         ValueError: If there are no batches.
     """
-    observe = tf.function(lambda images: backbone.observed(scale_pixels(images)))
+
+    @tf.function
+    def observe(images: tf.Tensor) -> list[ChannelStats]:
+        recorder = RecordingNormalizer(backbone.blocks[0].norm)
+        backbone(scale_pixels(images), normalizer=recorder)
+        return recorder.stats
+
     observed = [observe(images) for images in batches]
     if not observed:
         raise ValueError("Expected one batch of images or more, received none; pass some.")

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from lst_tf2.config import ModelConfig
+from lst_tf2.models.normalizers import Normalizer
 from lst_tf2.models.resnet12 import ResNet12
 from lst_tf2.models.serializable import Rebuildable, registered
 from lst_tf2.models.soft_weighting import SoftWeightingNetwork
@@ -112,13 +113,15 @@ class Learner(Rebuildable, keras.Model):
         """What the query loss after re-training trains, in a fixed order."""
         return list(self.soft_weighting.named_variables().values())
 
-    def embed(self, images: tf.Tensor) -> Features:
+    def embed(self, images: tf.Tensor, normalizer: Normalizer | None = None) -> Features:
         """Returns the features of a batch that shares its normalization statistics.
 
         Args:
             images: `[B, H, W, 3]`, uint8 in 0..255 or float32 in 0..1.
+            normalizer: Normalizes each convolution, in inference; by default the norm of the
+                config.
         """
-        maps = self.backbone(scale_pixels(images))
+        maps = self.backbone(scale_pixels(images), normalizer=normalizer)
         return Features(maps, tf.reduce_mean(maps, axis=[1, 2]))
 
     def call(self, images: tf.Tensor) -> tf.Tensor:

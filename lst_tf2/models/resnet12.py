@@ -1,19 +1,14 @@
 """ResNet-12 with scaling and shifting, the backbone of arXiv:1906.00562."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable
 
 import keras
 import tensorflow as tf
 
 from lst_tf2.config import ModelConfig
-from lst_tf2.models.layers import (
-    ChannelStats,
-    ScaleShiftConv,
-    UncastLayer,
-    activate,
-    build_norm,
-    convolve,
-)
+from lst_tf2.models.layers import ScaleShiftConv, UncastLayer, activate, build_norm, convolve
+from lst_tf2.models.normalizers import Normalizer
 from lst_tf2.models.serializable import Rebuildable, registered
 
 CONVS_PER_BLOCK = 3
@@ -44,34 +39,23 @@ class ResidualBlock(UncastLayer):
             trainable=True,
         )
 
-    def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """Returns `[B, H // 2, W // 2, out_channels]` for `inputs` `[B, H, W, in_channels]`."""
+    def call(self, inputs: tf.Tensor, normalizer: Normalizer | None = None) -> tf.Tensor:
+        """Returns `[B, H // 2, W // 2, out_channels]` for `inputs` `[B, H, W, in_channels]`.
+
+        Args:
+            inputs: In the precision that is computed in.
+            normalizer: Normalizes each convolution; by default the norm of the config.
+        """
+        normalize = normalizer or self._normalize
         outputs = inputs
         for conv in self.convs:
-            outputs = activate(self.norm(conv(outputs)), self.config.activation)
-        return self._join(inputs, outputs)
-
-    def normalized(self, inputs: tf.Tensor, stats: Sequence[ChannelStats]) -> tf.Tensor:
-        """Returns the same with fixed statistics in place of those of the batch."""
-        outputs = inputs
-        for conv, conv_stats in zip(self.convs, stats, strict=True):
-            outputs = activate(conv.normalized(outputs, conv_stats), self.config.activation)
-        return self._join(inputs, outputs)
-
-    def observed(self, inputs: tf.Tensor) -> tuple[tf.Tensor, list[ChannelStats]]:
-        """Returns what `call` does, and the statistics of the batch that it normalized by."""
-        outputs, stats = inputs, []
-        for conv in self.convs:
-            outputs = conv(outputs)
-            moments = tf.nn.moments(tf.cast(outputs, tf.float32), axes=[0, 1, 2])
-            stats.append(ChannelStats(*moments))
-            outputs = activate(self.norm(outputs), self.config.activation)
-        return self._join(inputs, outputs), stats
-
-    def _join(self, inputs: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+            outputs = activate(normalize(conv, outputs), self.config.activation)
         # The sum passes on as it is: no norm on the shortcut, no activation after it.
         outputs += convolve(inputs, self.shortcut)
         return tf.nn.max_pool2d(outputs, ksize=2, strides=2, padding="VALID")
+
+    def _normalize(self, conv: ScaleShiftConv, inputs: tf.Tensor) -> tf.Tensor:
+        return self.norm(conv(inputs))
 
 
 @registered
@@ -118,7 +102,11 @@ class ResNet12(Rebuildable, keras.Model):
         return [conv.shift for conv in self.convs]
 
     def call(
-        self, images: tf.Tensor, keep_probability: float = 1.0, seed: tf.Tensor | None = None
+        self,
+        images: tf.Tensor,
+        keep_probability: float = 1.0,
+        seed: tf.Tensor | None = None,
+        normalizer: Normalizer | None = None,
     ) -> tf.Tensor:
         """Returns the feature maps of a batch.
 
@@ -126,34 +114,23 @@ class ResNet12(Rebuildable, keras.Model):
             images: `[B, H, W, 3]` float32 in 0..1.
             keep_probability: Share of each block's outputs that dropout keeps.
             seed: `[2]` int32, of the dropout masks; needed where that share is below 1.
+            normalizer: Normalizes each convolution, in inference; by default the norm of the
+                config.
 
         Returns:
             `[B, H / 16, W / 16, D]` float32 for four blocks.
         """
         outputs = tf.cast(images, self.precision)
-        for index, block in enumerate(self.blocks):
-            outputs = (tf.recompute_grad(block) if self.config.recompute else block)(outputs)
+        for index, run_block in enumerate(self._block_runs(normalizer)):
+            outputs = run_block(outputs)
             if keep_probability < 1:
                 outputs = tf.nn.experimental.stateless_dropout(
                     outputs, rate=1 - keep_probability, seed=tf.stack([seed[0], seed[1] + index])
                 )
         return tf.cast(outputs, tf.float32)
 
-    def normalized(self, images: tf.Tensor, stats: Sequence[ChannelStats]) -> tf.Tensor:
-        """Returns the feature maps with fixed statistics, one for each of `convs`.
-
-        An image's map does not depend on its batch then.
-        """
-        outputs = tf.cast(images, self.precision)
-        for index, block in enumerate(self.blocks):
-            start = index * CONVS_PER_BLOCK
-            outputs = block.normalized(outputs, stats[start : start + CONVS_PER_BLOCK])
-        return tf.cast(outputs, tf.float32)
-
-    def observed(self, images: tf.Tensor) -> list[ChannelStats]:
-        """Returns the statistics of a batch for each of `convs`."""
-        outputs, stats = tf.cast(images, self.precision), []
-        for block in self.blocks:
-            outputs, block_stats = block.observed(outputs)
-            stats += block_stats
-        return stats
+    def _block_runs(self, normalizer: Normalizer | None) -> list[Callable[[tf.Tensor], tf.Tensor]]:
+        if normalizer is None and self.config.recompute:
+            return [tf.recompute_grad(block) for block in self.blocks]
+        # No recomputation: a normalizer that keeps what it sees has to see it once.
+        return [functools.partial(block, normalizer=normalizer) for block in self.blocks]

@@ -19,7 +19,8 @@ from lst_tf2.distribution.strategy import distribute
 from lst_tf2.errors import InputError, MissingInputError
 from lst_tf2.evaluation import calibrated
 from lst_tf2.evaluation.episode import EpisodeResult, EpisodeRun, embed_episode, plan_test_windows
-from lst_tf2.models.learner import Learner, scale_pixels
+from lst_tf2.models.learner import Learner
+from lst_tf2.models.normalizers import FixedNormalizer
 from lst_tf2.structures import map_inputs
 from tests.small_data import write_data_set
 
@@ -61,6 +62,7 @@ def test_episodes_together_equal_episodes_one_by_one(folder, protocol):
     together = list(calibrated.run_calibrated(config, learner, lists, windows, ALONE))
     assert len(together) == 3
     stats = calibrated.estimate_statistics(config, learner)
+    normalizer = FixedNormalizer(learner.backbone.convs, stats)
     for index, result in enumerate(together):
         episode = episode_rows(lists, index, PROTOCOL_ARRANGEMENTS[protocol])
 
@@ -68,7 +70,7 @@ def test_episodes_together_equal_episodes_one_by_one(folder, protocol):
             if not len(rows):
                 return np.zeros((0, 4, 4, 8), np.float32)
             (images,) = stream_images(rows, len(rows), ImageFiles(lists.catalogue, 16))
-            return learner.backbone.normalized(scale_pixels(images), stats)
+            return learner.embed(images, normalizer).maps
 
         features = embed_episode(calibrated.features_of, map_inputs(maps_of, episode), windows)
         alone = EpisodeRun(learner, STAGES)(features)
