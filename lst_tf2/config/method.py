@@ -77,6 +77,16 @@ class ModelConfig(Settings, group=METHOD):
             *("image_size", "filters"),
         )
 
+    @classmethod
+    def from_plain(cls, settings: dict) -> "ModelConfig":
+        """Returns the model that settings of plain JSON types describe, lists for tuples.
+
+        Raises:
+            InputError: If a setting is out of bounds.
+            TypeError: If there is one that no model has.
+        """
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()})
+
     @property
     def embedding_width(self) -> int:
         """D, the width of an embedding."""

@@ -37,7 +37,7 @@ class Rebuildable:
         """
         values = dict(config)
         if "config" in values:
-            values["config"] = ModelConfig(**_hashable(values["config"]))
+            values["config"] = ModelConfig.from_plain(values["config"])
         return super().from_config(values)
 
 
@@ -47,7 +47,3 @@ def _plain(value):
         return value
     settings = dataclasses.asdict(value)
     return {name: list(v) if isinstance(v, tuple) else v for name, v in settings.items()}
-
-
-def _hashable(settings: dict) -> dict:
-    return {name: tuple(v) if isinstance(v, list) else v for name, v in settings.items()}

@@ -122,8 +122,7 @@ def read_model(path: pathlib.Path) -> ModelConfig:
     """
     stored = _stored_model(path)
     try:
-        lists_as_tuples = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
-        return ModelConfig(**lists_as_tuples)
+        return ModelConfig.from_plain(stored)
     except (TypeError, ValueError) as error:
         expected = f"the settings of a model in {path / 'config.json'}"
         check(False, expected, f"{stored} ({error})", "restore the file")
