@@ -58,7 +58,8 @@ def test_episode(model: ModelConfig) -> Callable[[], object]:
     windows = plan_test_windows(settings, config, "paper")
     episode = random_episode(model, settings)
     run_features = EpisodeRun(learner, config)
-    run = tf.function(lambda: run_features(embed_episode(learner.embed, episode, windows)))
+    embed = tf.function(learner.embed, autograph=False)
+    run = tf.function(lambda: run_features(embed_episode(embed, episode, windows)))
     return lambda: [value.numpy() for value in run()]
 
 

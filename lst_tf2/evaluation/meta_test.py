@@ -81,9 +81,11 @@ def run_by_batch(
     )
     episodes = stream_episodes(lists, arrange, distribution.share_of_list(len(lists)), images)
 
+    embed = tf.function(learner.embed, autograph=False)  # One trace for all windows.
+
     @tf.function(jit_compile=config.jit_compile, autograph=False)
     def run(episode: Episode) -> EpisodeResult:
-        return run_features(embed_episode(learner.embed, episode, windows))
+        return run_features(embed_episode(embed, episode, windows))
 
     results = distribution.map_episodes(run, episodes)
     return (EpisodeResult(*(value.numpy() for value in result)) for result in results)
