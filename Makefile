@@ -13,7 +13,7 @@ DEMO_FLAGS := --seed=$(SEED) $(if $(filter 0,$(SEED)),,--pretrain_w_path=pretrai
 # A file's tests stay in one process; see tests/conftest.py.
 TWO_PROCESSES := -n 2 --dist loadgroup --no-loadscope-reorder
 
-.PHONY: demo ablation test quick test-addons lint bench clean
+.PHONY: demo ablation test quick test-goldens test-addons lint bench clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -42,6 +42,11 @@ test: $(VENV)/installed
 # What answers within a minute; T=tests/data/test_lists.py names one file or folder of it.
 quick: $(VENV)/installed
 	$(BIN)/python -m pytest $(if $(T),,$(TWO_PROCESSES)) -m 'not slow' $(T)
+
+# The recorded numbers of the original in float64, to 1e-10; takes 6 minutes and 5 GB.
+test-goldens: $(VENV)/installed
+	$(BIN)/python -m pytest -p tests.double_precision tests/models/test_forward_golden.py \
+	  tests/training/test_meta_step_golden.py tests/evaluation/test_episode_golden.py
 
 # The same suite beside tensorflow-addons, with TensorFlow 2.15 and Keras 2.15.
 test-addons: $(ADDONS_VENV)/installed
