@@ -29,9 +29,8 @@ def load_method(stages: InnerLoopConfig, learner) -> Method:
     """
     name = stages.method
     factory = _find(name)
-    settings = _settings_of(name, factory, stages)
     try:
-        method = factory(settings, learner)
+        method = factory(_settings_of(name, factory, stages), learner)
     except InputError:
         raise
     except Exception as error:

@@ -6,7 +6,7 @@ it keeps, how it weighs them, and in how many stages.
 
 from lst_tf2.config import INITIAL_CLASSIFIERS, SELECTIONS, WEIGHTINGS
 from lst_tf2.errors import check
-from lst_tf2.evaluation.report import describe, signed, title_of
+from lst_tf2.evaluation.report import describe, method_of, signed, title_of
 
 HEADER = ("classifier", "selection", "weights", "stages")
 # Told apart from a plain classifier on a meta-trained backbone.
@@ -38,9 +38,12 @@ def rank(setting: tuple[str, str, str, int]) -> tuple:
 def table_rows(summaries: list[dict]) -> list[list[str]]:
     """Returns header and rows: accuracy and paired gain at the last step, in percent.
 
+    Results of other methods than LST are left out.
+
     Raises:
         InputError: If two results belong into the same cell.
     """
+    summaries = [summary for summary in summaries if method_of(summary) == "lst"]
     titles = list(dict.fromkeys(title_of(summary) for summary in summaries))
     cells: dict[tuple, dict[str, dict]] = {}
     for summary in summaries:

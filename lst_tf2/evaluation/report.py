@@ -120,13 +120,16 @@ def table_rows(summaries: Sequence[dict], names: Sequence[str]) -> list[list[str
 
 
 def method_of(summary: dict) -> str:
-    """Returns what to call the method of a meta-test; those of older versions are all LST."""
-    name = summary["settings"].get("self_training", {}).get("method", "lst")
-    return NAMES.get(name, name)
+    """Returns the method of a meta-test; those of older versions are all LST."""
+    return summary["settings"].get("self_training", {}).get("method", "lst")
+
+
+def _title_method(summary: dict) -> str:
+    return NAMES.get(method_of(summary), method_of(summary))
 
 
 def _common_method(summaries: Sequence[dict]) -> str:
-    methods = set(map(method_of, summaries))
+    methods = set(map(_title_method, summaries))
     return methods.pop() if len(methods) == 1 else "self-training"
 
 
@@ -228,7 +231,7 @@ def _plot_panel(panel, summary: dict) -> None:
     stages = range(1, len(summary["per_stage"]) + 1)
     # Colours of Okabe and Ito, told apart by colour-blind readers; markers differ too.
     for key, label, color, marker in (
-        ("per_stage", f"{method_of(summary)} on queries", "#0072B2", "o"),
+        ("per_stage", f"{_title_method(summary)} on queries", "#0072B2", "o"),
         ("pseudo_label_accuracy", "pseudo labels of the stage", "#E69F00", "s"),
     ):
         figures = [figure if figure["mean"] is not None else NOTHING for figure in summary[key]]

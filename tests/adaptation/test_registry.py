@@ -56,6 +56,20 @@ def failing(settings, learner):
 def returning_none(settings, learner):
     pass
 
+def unknown_hints(settings: "NoSuchClass", learner):
+    pass
+
+@dataclasses.dataclass(frozen=True)
+class Demanding:
+    size: int
+
+    def __post_init__(self):
+        if self.size < 3:
+            raise ValueError("size below 3")
+
+def demanding(settings: Demanding, learner):
+    return with_dict({}, learner)
+
 outside = with_part(select=lambda evidence, probs: Selection(tf.constant([99]), probs[:1]))
 negative = with_part(select=lambda evidence, probs: Selection(tf.constant([-1]), probs[:1]))
 selecting_rows = with_part(select=lambda evidence, probs: tf.range(3))
@@ -139,6 +153,10 @@ def test_method_of_another_module_runs(mine):
         ("gone:build", (), "module gone of the method gone:build, importing it raised ModuleNot"),
         ("broken:build", (), "module broken .* raised ModuleNotFoundError: No module named 'no_s"),
         ("mine:failing", (), "mine:failing to return a Method, it raised RuntimeError: out of"),
+        ("mine:unknown_hints", (), "mine:unknown_hints to return a Method, it raised NameError"),
+        ("mine:demanding", (), "mine:demanding .* raised TypeError: .*'size'"),
+        ("mine:demanding", ("size=2",), "mine:demanding .* raised ValueError: size below 3"),
+        ("builtins:int", (), "the method builtins:int to return a Method"),
         ("mine:returning_none", (), "mine:returning_none to return a Method, received NoneType"),
         ("mine:build", ("size=3",), r"settings of the method mine:build \(threshold, is_soft, ro"),
         ("mine:build", ("inner_lr=3",), r"received inner_lr; name one of these"),
