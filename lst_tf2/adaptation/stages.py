@@ -112,9 +112,10 @@ def fit(method: Method, evidence: Evidence, chosen: PseudoLabeled) -> Stage:
     is_weighed = isinstance(weighed, PseudoLabeled)
     _check_part(method, "weigh", "PseudoLabeled", is_weighed, weighed)
     path = method.fit(evidence, weighed)
-    shape = [None, evidence.support.embeddings.shape[-1], evidence.way]
-    is_path = isinstance(path, Path) and len(path) > 0 and _is_tensor(path.joined().kernel, shape)
-    _check_part(method, "fit", f"a Path of kernels of shape {shape}", is_path, path)
+    shape = [evidence.support.embeddings.shape[-1], evidence.way]
+    is_path = isinstance(path, Path) and all(s.kernel.shape[-2:] == shape for s in path.stretches)
+    expected = f"a Path of kernels of shape {shape}"
+    _check_part(method, "fit", expected, is_path and len(path) > 0, path)
     return Stage(weighed, path)
 
 

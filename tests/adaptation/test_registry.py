@@ -180,7 +180,7 @@ def test_what_can_not_be_loaded_is_refused(mine, name, settings, message):
         ("few_targets", "`select` of the method mine:few_targets"),
         ("labeling_half", r"`label` of .* probabilities of shape \[8, 3\], received \w+ \(4, 3\)"),
         ("weighing_none", "`weigh` of .* PseudoLabeled, received NoneType"),
-        ("fitting_none", r"`fit` of .* a Path of kernels of shape \[None, 4, 3\], received Class"),
+        ("fitting_none", r"`fit` of .* a Path of kernels of shape \[4, 3\], received Class"),
     ],
 )
 @pytest.mark.parametrize("is_graph", [False, True])
