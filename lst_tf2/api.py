@@ -26,7 +26,7 @@ from lst_tf2.evaluation.meta_test import meta_test as run_meta_test
 from lst_tf2.models.learner import Learner
 from lst_tf2.runs.checkpoints import find_checkpoint, read_arrays, restore
 from lst_tf2.runs.run_folder import read_model
-from lst_tf2.structures import Classifier, Episode, Examples
+from lst_tf2.structures import Classifier, Episode
 
 PathLike = str | os.PathLike
 # What the windows of a test hold together.
@@ -122,7 +122,7 @@ def adapt(
         words = tuple(f"{key}={value}" for key, value in (method_settings or {}).items())
         named = dataclasses.replace(stages, method=method, method_settings=words)
         method = load_method(named, learner)
-    support = Examples(learner.embed(episode.support.inputs), episode.support.labels)
+    support = episode.support.map_inputs(learner.embed)
     images = tf.concat([episode.unlabeled.inputs, episode.distractors.inputs], axis=0)
     initial = learner.classifier.read()
     with tell_of_rows():

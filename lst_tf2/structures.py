@@ -31,6 +31,10 @@ class Examples(NamedTuple):
     inputs: Any  # [B, ...]
     labels: Array  # [B] int32
 
+    def map_inputs(self, fn: Callable[[Any], Any]) -> "Examples":
+        """Returns the examples with `fn` applied to what they hold."""
+        return Examples(fn(self.inputs), self.labels)
+
 
 class Episode(NamedTuple):
     """Holds one few-shot problem; with a leading `T` axis, a meta-batch of them.
@@ -47,7 +51,7 @@ class Episode(NamedTuple):
 
 def map_inputs(fn: Callable[[Any], Any], episode: Episode) -> Episode:
     """Returns the episode with `fn` applied to what the examples of each set hold."""
-    return Episode(*(Examples(fn(inputs), labels) for inputs, labels in episode))
+    return Episode(*(examples.map_inputs(fn) for examples in episode))
 
 
 class Features(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from lst_tf2.adaptation.inner_loop import Descend, Path, descent_path, unrolled_path
+from lst_tf2.adaptation.inner_loop import Path, descent_path, unrolled_path
 from lst_tf2.adaptation.method import Evidence, Method, PseudoLabeled, Selection, candidates
 from lst_tf2.adaptation.parts import support_loss
 from lst_tf2.config import InnerLoopConfig, SelfTrainingConfig
@@ -43,7 +43,6 @@ def first_evidence(
     unlabeled: Features,
     initial: Classifier,
     config: InnerLoopConfig,
-    descend: Descend = descent_path,
 ) -> Evidence:
     """Returns the evidence of the first stage, whose labeler knows the support set alone.
 
@@ -52,7 +51,6 @@ def first_evidence(
         unlabeled: Features of the window of unlabeled images, distractors included.
         initial: The meta-learned classifier.
         config: Rate and steps of the labeler.
-        descend: How the method descends.
     """
     features, labels = support
     way = initial.bias.shape[-1]
@@ -64,7 +62,7 @@ def first_evidence(
         logit_weights=no_weights,
         loss_weights=None,
     )
-    evidence = Evidence(features, labels, unlabeled, initial, initial, nothing, descend)
+    evidence = Evidence(features, labels, unlabeled, initial, initial, nothing, descent_path)
     steps = config.pseudo_label_steps
     path = unrolled_path(initial, support_loss(evidence), lr=config.inner_lr, steps=steps)
     return evidence._replace(labeler=path.last(initial))

@@ -83,11 +83,6 @@ class EpisodeFeatures(NamedTuple):
     windows: list[Examples]
 
 
-def embed_set(embed: Embed, examples: Examples) -> Examples:
-    """Returns the features of examples that are one batch."""
-    return Examples(embed(examples.inputs), examples.labels)
-
-
 def embed_window(embed: Embed, episode: Episode, window: Window) -> Examples:
     """Returns the features of a window: of its unlabeled images, then of its distractors."""
     pairs = ((episode.unlabeled, window.unlabeled), (episode.distractors, window.distractors))
@@ -96,15 +91,15 @@ def embed_window(embed: Embed, episode: Episode, window: Window) -> Examples:
         for examples, rows in pairs
         if rows != (0, 0)
     ]
-    embedded = [embed_set(embed, batch) for batch in batches]
+    embedded = [batch.map_inputs(embed) for batch in batches]
     return tf.nest.map_structure(lambda *parts: tf.concat(parts, axis=0), *embedded)
 
 
 def embed_episode(embed: Embed, episode: Episode, windows: list[Window]) -> EpisodeFeatures:
     """Embeds support, query and each window as batches of their own."""
     return EpisodeFeatures(
-        support=embed_set(embed, episode.support),
-        query=embed_set(embed, episode.query),
+        support=episode.support.map_inputs(embed),
+        query=episode.query.map_inputs(embed),
         windows=[embed_window(embed, episode, window) for window in windows],
     )
 

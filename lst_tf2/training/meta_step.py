@@ -43,7 +43,7 @@ def observe(
 
     The losses have no gradient through any of it, so it is computed outside their tape.
     """
-    support = Examples(learner.embed(episode.support.inputs), episode.support.labels)
+    support = episode.support.map_inputs(learner.embed)
     unlabeled = learner.embed(episode.unlabeled.inputs)
     evidence = first_evidence(support, unlabeled, learner.classifier.read(), config)
     return last_choice(method, evidence, config.num_stages)

@@ -19,7 +19,8 @@ def evidence_of(initial, support, labels, unlabeled=None, *, descend=descent_pat
     """The evidence of a first stage, of embeddings."""
     unlabeled = support[:0] if unlabeled is None else unlabeled
     examples = Examples(features_of(support), tf.convert_to_tensor(labels))
-    return first_evidence(examples, features_of(unlabeled), initial, SelfTrainingConfig(), descend)
+    evidence = first_evidence(examples, features_of(unlabeled), initial, SelfTrainingConfig())
+    return evidence._replace(descend=descend)
 
 
 def pseudo_labeled(embeddings, labels, way, logit_weights):
