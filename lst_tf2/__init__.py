@@ -8,7 +8,8 @@ An implementation for TensorFlow 2 and Keras of Li et al., NeurIPS 2019, arXiv:1
     episode = lst_tf2.sample_episode("data/glyphs", lst_tf2.EpisodeConfig(unlabeled_per_class=30))
     *_, last = lst_tf2.adapt(learner, episode, method="lst")
     queries = learner.embed(episode.query.inputs).embeddings
-    print(lst_tf2.accuracy(lst_tf2.classify(last.classifier, queries), episode.query.labels))
+    logits = lst_tf2.classify(last.classifier, queries)
+    print(float(lst_tf2.accuracy(logits, episode.query.labels)))
 
 TensorFlow is imported when one of these names is first used.
 """

@@ -84,10 +84,8 @@ def choose(method: Method, evidence: Evidence) -> PseudoLabeled:
     shape = [evidence.unlabeled.embeddings.shape[0], evidence.way]
     _check_part(method, "label", f"probabilities of shape {shape}", _is_tensor(probs, shape), probs)
     selection = method.select(evidence, probs)
-    is_selection = isinstance(selection, Selection) and _is_tensor(
-        selection.targets, [selection.rows.shape[0], evidence.way]
-    )
-    expected = f"a Selection of rows [R] and targets [R, {evidence.way}]"
+    is_selection = isinstance(selection, Selection) and _fits_rows(selection, evidence.way)
+    expected = f"a Selection of rows [R], targets [R, {evidence.way}] and loss weights [R]"
     _check_part(method, "select", expected, is_selection, selection)
     features = candidates(evidence)
     rows = _check_rows(method, selection.rows, features.embeddings.shape[0])
@@ -107,8 +105,13 @@ def fit(method: Method, evidence: Evidence, chosen: PseudoLabeled) -> Stage:
         InputError: If the method gives something else.
     """
     weighed = method.weigh(evidence, chosen)
-    is_weighed = isinstance(weighed, PseudoLabeled)
-    _check_part(method, "weigh", "PseudoLabeled", is_weighed, weighed)
+    is_weighed = (
+        isinstance(weighed, PseudoLabeled)
+        and _fits_rows(weighed, evidence.way)
+        and _is_tensor(weighed.logit_weights, weighed.targets.shape)
+    )
+    expected = f"PseudoLabeled with logit weights [R, {evidence.way}] and loss weights [R]"
+    _check_part(method, "weigh", expected, is_weighed, weighed)
     path = method.fit(evidence, weighed)
     shape = [evidence.support.embeddings.shape[-1], evidence.way]
     is_path = isinstance(path, Path) and all(s.kernel.shape[-2:] == shape for s in path.stretches)
@@ -176,6 +179,14 @@ def pseudo_label_accuracy(chosen: PseudoLabeled, labels: tf.Tensor) -> tf.Tensor
     truth = tf.gather(labels, tf.minimum(chosen.rows, labels.shape[0] - 1))
     hits = tf.cast(truth == tf.argmax(chosen.targets, axis=-1, output_type=tf.int32), tf.float32)
     return tf.reduce_sum(counts * hits) / tf.reduce_sum(counts)
+
+
+def _fits_rows(chosen: Selection | PseudoLabeled, way: int) -> bool:
+    """Returns whether there are targets, and loss weights or none, for each row."""
+    rows, weights = chosen.rows, chosen.loss_weights
+    if not (_is_tensor(rows, [None]) and _is_tensor(chosen.targets, [rows.shape[0], way])):
+        return False
+    return weights is None or _is_tensor(weights, rows.shape)
 
 
 def _is_tensor(value: Any, shape: list[int | None]) -> bool:

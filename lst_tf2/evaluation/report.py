@@ -68,7 +68,7 @@ def phrase(name: str, value: Any) -> str:
     if word in ("way", "shot"):
         return f"{value}-{word}"
     text = ",".join(map(str, value)) if isinstance(value, list) else value
-    return f"{word}={text}"
+    return f"no {word}" if text == "" else f"{word}={text}"
 
 
 def titles_of(summaries: Sequence[dict], names: Sequence[str]) -> list[list[str]]:

@@ -74,6 +74,12 @@ outside = with_part(select=lambda evidence, probs: Selection(tf.constant([99]), 
 negative = with_part(select=lambda evidence, probs: Selection(tf.constant([-1]), probs[:1]))
 selecting_rows = with_part(select=lambda evidence, probs: tf.range(3))
 few_targets = with_part(select=lambda evidence, probs: Selection(tf.range(3), probs[:2]))
+column_weights = with_part(
+    select=lambda evidence, probs: Selection(tf.range(3), probs[:3], tf.ones([3, 1]))
+)
+logit_column = with_part(
+    weigh=lambda evidence, chosen: chosen._replace(logit_weights=chosen.logit_weights[:, :1])
+)
 labeling_half = with_part(label=lambda evidence: tf.zeros([4, 3]))
 weighing_none = with_part(weigh=lambda evidence, chosen: None)
 fitting_none = with_part(fit=lambda evidence, chosen: evidence.initial)
@@ -176,10 +182,12 @@ def test_what_can_not_be_loaded_is_refused(mine, name, settings, message):
     [
         ("outside", r"`select` of the method mine:outside to return rows of 0 to 10, received oth"),
         ("negative", r"`select` of the method mine:negative to return rows of 0 to 10"),
-        ("selecting_rows", r"`select` of .* a Selection of rows \[R\] and targets \[R, 3\], recei"),
+        ("selecting_rows", r"`select` of .* a Selection of rows \[R\], targets \[R, 3\]"),
         ("few_targets", "`select` of the method mine:few_targets"),
+        ("column_weights", r"`select` of .* targets \[R, 3\] and loss weights \[R\], received Sel"),
+        ("logit_column", r"`weigh` of .* PseudoLabeled with logit weights \[R, 3\] and loss"),
         ("labeling_half", r"`label` of .* probabilities of shape \[8, 3\], received \w+ \(4, 3\)"),
-        ("weighing_none", "`weigh` of .* PseudoLabeled, received NoneType"),
+        ("weighing_none", "`weigh` of .* PseudoLabeled with .*, received NoneType"),
         ("fitting_none", r"`fit` of .* a Path of kernels of shape \[4, 3\], received Class"),
     ],
 )
