@@ -41,6 +41,7 @@ def opening_flags(config: ListConfig) -> list[str]:
         ("nb_ul_samples", unlabeled, UNLABELED_PER_CLASS[split]),
         (f"{split}_episode_num", count, NUM_EPISODES[split]),
     ]
+    rows.append(("unlabeled_balance", episode.unlabeled_balance, "equal"))
     return data_flags(config) + _changed(rows) + _distractor_flags(episode.num_distractor_classes)
 
 

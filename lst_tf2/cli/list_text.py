@@ -29,8 +29,9 @@ def episode_lines(lists: EpisodeLists, index: int, protocol: str) -> list[str]:
     lines = [f"Episode {index} of {len(lists)}"]
     for label in range(lists.config.episode.way):
         lines += _class_lines(lists, index, label)
-    for entry in lists.distractor_classes[index]:
-        count = lists.config.episode.unlabeled_per_class
+    counts = lists.counts_of(index)
+    others = zip(lists.distractor_classes[index], counts[len(lists.classes[index]) :], strict=True)
+    for entry, count in others:
         lines.append(f"distractor class {lists.catalogue.classes[entry].name}: {count} images")
     return lines + _order_lines(files)
 
@@ -42,7 +43,7 @@ def _class_lines(lists: EpisodeLists, index: int, label: int) -> list[str]:
         f"class {label} {lists.catalogue.classes[entry].name}",
         *_named("support", names[:shot]),
         *_named("query", names[shot:]),
-        f"  unlabeled: {lists.config.episode.unlabeled_per_class} images, see below",
+        f"  unlabeled: {lists.counts_of(index)[label]} images, see below",
     ]
 
 

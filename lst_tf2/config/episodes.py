@@ -20,6 +20,12 @@ class EpisodeConfig(Settings, group=EPISODE):
         10, "Unlabeled images per class.", flag="nb_ul_samples", at_least=1
     )
     num_distractor_classes: int = setting(0, at_least=0)
+    unlabeled_balance: str = setting(
+        "equal",
+        "How unlabeled images divide among the classes of an episode, as many in all: equal, "
+        "dirichlet:ALPHA, uniform:LEAST:MOST, or a JSON file with a number per class.",
+        flag="unlabeled_balance",
+    )
 
     @property
     def labeled_per_class(self) -> int:

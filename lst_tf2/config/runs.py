@@ -195,6 +195,14 @@ class MetaTestConfig(EpisodeRunConfig, group=METHOD):
             "choose bn_stats=batch",
             "bn_stats",
         )
+        balance = self.test_list.episode.unlabeled_balance
+        check(
+            self.protocol != "paper" or balance == "equal",
+            "unlabeled_balance=equal with protocol=paper, which interleaves the classes",
+            balance,
+            "choose protocol=standard",
+            *("unlabeled_balance", "protocol"),
+        )
         available = self.test_list.episode.unlabeled_per_class
         check(
             self.self_training.unlabeled_per_stage <= available,

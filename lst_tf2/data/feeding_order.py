@@ -28,7 +28,7 @@ class Unlabeled(NamedTuple):
     distractors: list
 
 
-# Images [N][U] and distractors [X][U] in the order drawn, and a random stream.
+# Images and distractors of each class in the order drawn, and a random stream.
 Arrangement = Callable[[list[list], list[list], np.random.Generator], Unlabeled]
 
 
@@ -47,12 +47,11 @@ def python2_shuffle(count: int, seed: int) -> tuple[int, ...]:
 
 def arrange_for_training(images, distractors, rng) -> Unlabeled:
     """Feeds class after class; meta-training takes all unlabeled images at once."""
-    labels = np.repeat(np.arange(len(images), dtype=np.int32), len(images[0]))
-    return Unlabeled(flatten(images), labels, flatten(distractors))
+    return Unlabeled(flatten(images), labels_of(images), flatten(distractors))
 
 
 def arrange_as_paper(images, distractors, rng) -> Unlabeled:
-    """Interleaves the classes and shuffles as the original: alike in every episode."""
+    """Interleaves the classes, as many of each, and shuffles as the original: always alike."""
     way, count = len(images), len(images[0])
     interleaved = [(images[c][i], c) for i in range(count) for c in range(way)]
     shuffled = [interleaved[i] for i in python2_shuffle(way * count, PAPER_SHUFFLE_SEED)]
@@ -69,13 +68,19 @@ def arrange_mixed(images, distractors, rng) -> Unlabeled:
     """Mixes the distractors into the unlabeled images: nobody knows which they are."""
     mixed = flatten(images) + flatten(distractors)
     labels = np.full(len(mixed), DISTRACTOR_LABEL, np.int32)
-    count = len(images[0])
-    labels[: len(images) * count] = np.repeat(np.arange(len(images)), count)
+    own = labels_of(images)
+    labels[: len(own)] = own
     order = rng.permutation(len(mixed))
     return Unlabeled([mixed[i] for i in order], labels[order], [])
 
 
 PROTOCOL_ARRANGEMENTS = {"paper": arrange_as_paper, "standard": arrange_mixed}
+
+
+def labels_of(images: list[list]) -> np.ndarray:
+    """Returns the class 0..N-1 of each of the images class after class."""
+    counts = [len(class_images) for class_images in images]
+    return np.repeat(np.arange(len(images), dtype=np.int32), counts)
 
 
 def flatten(images: list[list]) -> list:
@@ -94,9 +99,8 @@ def episode_rows(lists: EpisodeLists, index: int, arrange: Arrangement) -> Episo
     labeled, shot = lists.labeled_rows(index), episode.shot
     labels = np.arange(episode.way, dtype=np.int32)
     rng = np.random.default_rng([seed, ARRANGEMENT_STREAM, index])
-    unlabeled = arrange(
-        lists.unlabeled_rows(index).tolist(), lists.distractor_rows(index).tolist(), rng
-    )
+    drawn = lists.unlabeled_rows(index), lists.distractor_rows(index)
+    unlabeled = arrange(*([rows.tolist() for rows in classes] for classes in drawn), rng)
     distractors = np.array(unlabeled.distractors, np.int32)
     return Episode(
         support=Examples(labeled[:, :shot].ravel().astype(np.int32), np.repeat(labels, shot)),

@@ -9,6 +9,8 @@ A list is a folder of small integer arrays beside the names that they count:
     unlabeled.npy           [E, N, U]  image of the class's unlabeled pool
     distractor_classes.npy  [E, X]     class outside the episode
     distractors.npy         [E, X, U]  image of its unlabeled pool
+    counts.npy              [E, N + X] where classes are uneven: how many of the U images of
+                                       each class count, U being the most that one can have
 """
 
 import dataclasses
@@ -17,14 +19,16 @@ import pathlib
 import numpy as np
 
 from lst_tf2.config import EpisodeConfig, ListConfig
+from lst_tf2.data.balance import EQUAL, read_balance
 from lst_tf2.data.layout import POOLS, Catalogue, scan_split
-from lst_tf2.data.sampling import INDEX_DTYPE, sample_arrays
+from lst_tf2.data.sampling import INDEX_DTYPE, pool_size, sample_arrays, sample_counts
 from lst_tf2.errors import InputError, MissingInputError, check
 from lst_tf2.files import new_folder, read_json, write_bytes, write_json
 
 LISTS_FOLDER = "episode_lists"
 DRAWN = "drawn from the seed"
 ARRAY_NAMES = ("classes", "labeled", "unlabeled", "distractor_classes", "distractors")
+COUNTS = "counts"
 ARRAY_HELP = {
     "classes": "[episode, class]: which class folder of the split, sorted by name, from 0",
     "labeled": "[episode, class, image]: which file of labeled_<split>/<class>, sorted by name, "
@@ -32,6 +36,8 @@ ARRAY_HELP = {
     "unlabeled": "[episode, class, image]: the same for unlabeled_<split>/<class>",
     "distractor_classes": "[episode, class]: class folders outside the episode",
     "distractors": "[episode, class, image]: their files in unlabeled_<split>/<class>",
+    COUNTS: "[episode, class]: how many of the unlabeled files of a class count, the first ones; "
+    "distractor classes last",
 }
 
 
@@ -46,6 +52,7 @@ class EpisodeLists:
     unlabeled: np.ndarray
     distractor_classes: np.ndarray
     distractors: np.ndarray
+    counts: np.ndarray | None = None  # None: all alike
 
     def __len__(self) -> int:
         return len(self.classes)
@@ -67,13 +74,23 @@ class EpisodeLists:
         """Returns rows `[N, P]` of the catalogue: support images, then queries."""
         return self._rows("labeled", self.classes[index], self.labeled[index])
 
-    def unlabeled_rows(self, index: int) -> np.ndarray:
-        """Returns rows `[N, U]` of the catalogue, the unlabeled images of each class."""
-        return self._rows("unlabeled", self.classes[index], self.unlabeled[index])
+    def unlabeled_rows(self, index: int) -> list[np.ndarray]:
+        """Returns rows of the catalogue, the unlabeled images of each class."""
+        rows = self._rows("unlabeled", self.classes[index], self.unlabeled[index])
+        return [r[:count] for r, count in zip(rows, self.counts_of(index), strict=False)]
 
-    def distractor_rows(self, index: int) -> np.ndarray:
-        """Returns rows `[X, U]` of the catalogue, the images of each distractor class."""
-        return self._rows("unlabeled", self.distractor_classes[index], self.distractors[index])
+    def distractor_rows(self, index: int) -> list[np.ndarray]:
+        """Returns rows of the catalogue, the images of each distractor class."""
+        rows = self._rows("unlabeled", self.distractor_classes[index], self.distractors[index])
+        counts = self.counts_of(index)[self.config.episode.way :]
+        return [r[:count] for r, count in zip(rows, counts, strict=True)]
+
+    def counts_of(self, index: int) -> list[int]:
+        """Returns how many unlabeled images each class has, distractor classes last."""
+        if self.counts is not None:
+            return self.counts[index].tolist()
+        episode = self.config.episode
+        return [episode.unlabeled_per_class] * (episode.way + episode.num_distractor_classes)
 
     def _rows(self, pool: str, classes: np.ndarray, images: np.ndarray) -> np.ndarray:
         return self.catalogue.first_rows[classes, POOLS.index(pool), None] + images
@@ -85,7 +102,11 @@ def sample_lists(catalogue: Catalogue, config: ListConfig) -> EpisodeLists:
     Raises:
         InputError: If a class has too few images, or the split too few classes.
     """
-    return EpisodeLists(config, catalogue, *sample_arrays(catalogue, config))
+    lists = EpisodeLists(config, catalogue, *sample_arrays(catalogue, config))
+    if config.episode.unlabeled_balance == EQUAL:
+        return lists
+    counts = sample_counts(catalogue, config, lists.classes, lists.distractor_classes)
+    return dataclasses.replace(lists, counts=counts)
 
 
 def list_folder(config: ListConfig) -> pathlib.Path:
@@ -96,6 +117,8 @@ def list_folder(config: ListConfig) -> pathlib.Path:
         f"_{episode.unlabeled_per_class}unlabeled_{episode.num_distractor_classes}distractor"
         f"_{config.num_episodes}episodes_seed{config.seed}"
     )
+    if episode.unlabeled_balance != EQUAL:
+        name += f"_{read_balance(episode.unlabeled_balance).name}"
     return pathlib.Path(config.data_folder) / LISTS_FOLDER / name
 
 
@@ -116,14 +139,28 @@ def open_lists(config: ListConfig) -> EpisodeLists:
 
 def save_lists(lists: EpisodeLists, folder: pathlib.Path, origin: str = DRAWN) -> None:
     """Stores `lists` in the new folder `folder`, with a note of where they come from."""
-    settings = dataclasses.asdict(lists.config) | {"data_folder": ""}
+    settings = stored_settings(lists.config)
     about = {"settings": settings, "origin": origin, "arrays": ARRAY_HELP}
     with new_folder(folder) as temporary:
         write_json(temporary / "list.json", about)
         names = "".join(f"{name}\n" for name in lists.catalogue.file_names())
         write_bytes(temporary / "files.txt", names.encode())
-        for name in ARRAY_NAMES:
+        for name in array_names(lists.config):
             np.save(temporary / f"{name}.npy", getattr(lists, name), allow_pickle=False)
+
+
+def array_names(config: ListConfig) -> tuple[str, ...]:
+    """Returns the arrays that lists of these settings have."""
+    is_equal = config.episode.unlabeled_balance == EQUAL
+    return ARRAY_NAMES if is_equal else (*ARRAY_NAMES, COUNTS)
+
+
+def stored_settings(config: ListConfig) -> dict:
+    """Returns the settings as they stand in `list.json`: no folder, and nothing of evenness."""
+    settings = dataclasses.asdict(config) | {"data_folder": ""}
+    if config.episode.unlabeled_balance == EQUAL:  # As where there was no such setting.
+        del settings["episode"]["unlabeled_balance"]
+    return settings
 
 
 def stored_folders(data_folder: str) -> list[pathlib.Path]:
@@ -181,11 +218,12 @@ def load_lists(folder: pathlib.Path, catalogue: Catalogue, config: ListConfig) -
         InputError: If they are damaged or name other images than `catalogue`.
     """
     remedy = f"restore the images, or remove {folder} to draw new lists"
-    settings = dataclasses.asdict(config) | {"data_folder": ""}
+    settings = stored_settings(config)
     stored = read_json(folder / "list.json").get("settings")
     check(stored == settings, f"lists in {folder} for {settings}", stored, remedy)
     _check_names(folder, catalogue, remedy)
-    arrays = {name: _load_array(folder / f"{name}.npy", remedy) for name in ARRAY_NAMES}
+    names = array_names(config)
+    arrays = {name: _load_array(folder / f"{name}.npy", remedy) for name in names}
     lists = EpisodeLists(config, catalogue, **arrays)
     _check_arrays(lists, folder, remedy)
     return lists
@@ -219,15 +257,17 @@ def _load_array(path: pathlib.Path, remedy: str) -> np.ndarray:
 def _check_arrays(lists: EpisodeLists, folder: pathlib.Path, remedy: str) -> None:
     episode, count = lists.config.episode, lists.config.num_episodes
     way, others = episode.way, episode.num_distractor_classes
+    unlabeled = pool_size(lists.catalogue, episode)
     shapes = {
         "classes": (count, way),
         "labeled": (count, way, episode.labeled_per_class),
-        "unlabeled": (count, way, episode.unlabeled_per_class),
+        "unlabeled": (count, way, unlabeled),
         "distractor_classes": (count, others),
-        "distractors": (count, others, episode.unlabeled_per_class),
+        "distractors": (count, others, unlabeled),
+        COUNTS: (count, way + others),
     }
-    for name, shape in shapes.items():
-        array = getattr(lists, name)
+    for name in array_names(lists.config):
+        array, shape = getattr(lists, name), shapes[name]
         received = f"{array.dtype} {array.shape}"
         is_right = array.shape == shape and array.dtype == INDEX_DTYPE
         check(is_right, f"uint16 {shape} in {folder / name}.npy", received, remedy)
@@ -241,3 +281,17 @@ def _check_arrays(lists: EpisodeLists, folder: pathlib.Path, remedy: str) -> Non
     ):
         in_range = (classes < len(entries)).all() and (images < sizes[classes][..., None]).all()
         check(in_range, f"indices of the images in {folder}/files.txt", "larger ones", remedy)
+    if lists.counts is not None:
+        _check_counts(lists, folder, remedy)
+
+
+def _check_counts(lists: EpisodeLists, folder: pathlib.Path, remedy: str) -> None:
+    episode, counts = lists.config.episode, lists.counts
+    way, others, each = episode.way, episode.num_distractor_classes, episode.unlabeled_per_class
+    is_right = (
+        (counts[:, :way].sum(axis=1) == way * each).all()
+        and (counts[:, way:].sum(axis=1) == others * each).all()
+        and counts.max() <= pool_size(lists.catalogue, episode)
+    )
+    expected = f"counts that sum to {way * each} and {others * each} in {folder}/counts.npy"
+    check(is_right, expected, "others", remedy)

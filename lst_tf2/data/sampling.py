@@ -3,10 +3,13 @@
 import numpy as np
 
 from lst_tf2.config import SPLITS, EpisodeConfig, ListConfig
+from lst_tf2.data.balance import EQUAL, read_balance
 from lst_tf2.data.layout import Catalogue
 from lst_tf2.errors import check
 
 INDEX_DTYPE = np.uint16
+# Sets the stream of uneven counts apart from those that draw images (seed, split, index).
+BALANCE_STREAM = 4
 # Episodes sampled at once: bounds the memory of a split with large classes.
 CHUNK = 512
 
@@ -58,7 +61,7 @@ def check_supply(catalogue: Catalogue, episode: EpisodeConfig) -> None:
 
 
 def sample_arrays(catalogue: Catalogue, config: ListConfig) -> list[np.ndarray]:
-    """Draws the arrays of an `EpisodeLists`, in the order of its fields.
+    """Draws the arrays of an `EpisodeLists`, in the order of its fields, but for `counts`.
 
     Each episode has a random stream of its own, of seed, split and index, so it is the
     same in a longer list and in any process, with distractors and without.
@@ -74,9 +77,52 @@ def sample_arrays(catalogue: Catalogue, config: ListConfig) -> list[np.ndarray]:
     return [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
 
 
+def pool_size(catalogue: Catalogue, episode: EpisodeConfig) -> int:
+    """Returns how many unlabeled images of a class are drawn: the most that one can have."""
+    if episode.unlabeled_balance == EQUAL:
+        return episode.unlabeled_per_class
+    most = max(episode.way, episode.num_distractor_classes) * episode.unlabeled_per_class
+    return min(most, *(len(entry.unlabeled) for entry in catalogue.classes))
+
+
+def sample_counts(
+    catalogue: Catalogue, config: ListConfig, classes: np.ndarray, others: np.ndarray
+) -> np.ndarray:
+    """Draws how many unlabeled images each class of each episode has, distractors last.
+
+    The classes of the episode have as many in all as where they are balanced, and so have the
+    distractors: an episode is the same without them.
+
+    Args:
+        catalogue: The images of the split.
+        config: Settings of the list.
+        classes: `[E, N]`, places in the catalogue.
+        others: `[E, X]`, the same of distractor classes.
+
+    Returns:
+        `[E, N + X]` uint16.
+
+    Raises:
+        InputError: If there is no such balance, or it asks for what can not be.
+    """
+    episode = config.episode
+    balance, most = read_balance(episode.unlabeled_balance), pool_size(catalogue, episode)
+    names = [entry.name for entry in catalogue.classes]
+    counts = np.zeros((len(classes), classes.shape[1] + others.shape[1]), INDEX_DTYPE)
+    for index, row in enumerate(counts):
+        key = [config.seed, SPLITS.index(config.split), index, BALANCE_STREAM]
+        rng, start = np.random.default_rng(key), 0
+        for places in (classes[index], others[index]):
+            named, total = [names[p] for p in places], len(places) * episode.unlabeled_per_class
+            if named:
+                row[start : start + len(named)] = balance.draw(rng, named, total, most)
+            start += len(named)
+    return counts
+
+
 def _sample_chunk(catalogue: Catalogue, config: ListConfig, indices: range) -> list[np.ndarray]:
     episode, count = config.episode, len(indices)
-    way, unlabeled = episode.way, episode.unlabeled_per_class
+    way, unlabeled = episode.way, pool_size(catalogue, episode)
     # Distractors come last, so that an episode is the same without them.
     shapes = [
         (way,),

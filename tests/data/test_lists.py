@@ -35,9 +35,9 @@ def test_sets_are_balanced_and_disjoint(folder, way, shot, seed):
         labeled, unlabeled = lists.labeled_rows(index), lists.unlabeled_rows(index)
         distractors = lists.distractor_rows(index)
         assert labeled.shape == (way, shot + 3)
-        assert unlabeled.shape == (way, 4)
-        assert distractors.shape == (2, 4)
-        everything = np.concatenate([rows.ravel() for rows in (labeled, unlabeled, distractors)])
+        assert np.shape(unlabeled) == (way, 4)
+        assert np.shape(distractors) == (2, 4)
+        everything = np.concatenate([labeled.ravel(), *unlabeled, *distractors])
         assert len(set(everything)) == len(everything)
         for label, entry in enumerate(lists.classes[index]):
             for row, i in zip(unlabeled[label], lists.unlabeled[index, label], strict=True):
