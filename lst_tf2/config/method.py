@@ -15,6 +15,7 @@ METHODS = {
     "support": "lst_tf2.adaptation.support:build",
     "label_propagation": "lst_tf2.adaptation.label_propagation:build",
     "soft_kmeans": "lst_tf2.adaptation.soft_kmeans:build",
+    "masked_soft_kmeans": "lst_tf2.adaptation.masked_soft_kmeans:build",
 }
 # `none` is what the ablation of the paper takes away.
 SELECTIONS = ("hard", "none")
