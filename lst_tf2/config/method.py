@@ -16,6 +16,7 @@ METHODS = {
     "label_propagation": "lst_tf2.adaptation.label_propagation:build",
     "soft_kmeans": "lst_tf2.adaptation.soft_kmeans:build",
     "masked_soft_kmeans": "lst_tf2.adaptation.masked_soft_kmeans:build",
+    "music": "lst_tf2.adaptation.music:build",
 }
 # `none` is what the ablation of the paper takes away.
 SELECTIONS = ("hard", "none")
