@@ -17,6 +17,8 @@ METHODS = {
     "soft_kmeans": "lst_tf2.adaptation.soft_kmeans:build",
     "masked_soft_kmeans": "lst_tf2.adaptation.masked_soft_kmeans:build",
     "music": "lst_tf2.adaptation.music:build",
+    "label_spreading": "lst_tf2.adaptation.scikit_learn:build_label_spreading",
+    "self_training_classifier": "lst_tf2.adaptation.scikit_learn:build_self_training",
 }
 # `none` is what the ablation of the paper takes away.
 SELECTIONS = ("hard", "none")
