@@ -12,6 +12,7 @@ def fit_logistic(
     *,
     penalty: float,
     steps: int = 300,
+    has_bias: bool = True,
 ) -> Classifier:
     """Returns the classifier of least weighted cross-entropy and squared kernel.
 
@@ -25,10 +26,12 @@ def fit_logistic(
         loss_weights: `[B]` float32, 0 or more; None: ones.
         penalty: Multiplies half the sum of squares of the kernel; the bias is free.
         steps: Of descent.
+        has_bias: Else it is 0.
     """
     if loss_weights is None:
         loss_weights = tf.ones_like(targets[:, 0])
-    inputs = tf.pad(embeddings, [[0, 0], [0, 1]], constant_values=1)  # The last column: bias.
+    # The last column is that of the bias.
+    inputs = tf.pad(embeddings, [[0, 0], [0, 1]], constant_values=float(has_bias))
     weighted = inputs * loss_weights[:, tf.newaxis]
     lr = 1 / (0.5 * largest_eigenvalue(tf.matmul(weighted, inputs, transpose_a=True)) + penalty)
     penalties = penalty * tf.one_hot(inputs.shape[1] - 1, inputs.shape[1], 0.0, 1.0)
