@@ -91,8 +91,7 @@ def label_in_rounds(config: IlpcConfig) -> Label:
             scores = tf.nn.relu(operator @ known)[:count]
             is_left = 1 - tf.reduce_sum(moved, axis=1)
             labels, costs = judge(Spread(embeddings, known, scores, is_left))
-            places = places_in_class(labels * is_left[:, tf.newaxis], costs)
-            places = tf.where(places <= most, places, 0)
+            places = first_in_class(labels * is_left[:, tf.newaxis], costs, most)
             return queue + places + tf.sign(places) * tf.reduce_sum(moved, axis=0)
 
         queue = tf.zeros([count, way])
@@ -207,16 +206,18 @@ def mean_losses(
     return (log_sums - tf.reduce_sum(wanted * (layers @ columns), axis=0)) / steps
 
 
-def places_in_class(members: tf.Tensor, costs: tf.Tensor) -> tf.Tensor:
-    """Returns the places `[U, N]` 1, 2, ... of the `members` of each class by cost; 0 for others.
+def first_in_class(members: tf.Tensor, costs: tf.Tensor, most: int) -> tf.Tensor:
+    """Returns the places 1, 2, ... `[U, N]` by cost in each class up to `most`; else 0.
 
     Args:
         members: `[U, N]`, 1 or 0.
         costs: `[U]`; the least comes first.
+        most: Places that each class has.
     """
     costs = tf.where(members > 0, costs[:, tf.newaxis], np.inf)
     order = tf.argsort(tf.argsort(tf.transpose(costs), stable=True))  # The inverse permutation.
-    return members * tf.cast(1 + tf.transpose(order), members.dtype)
+    places = members * tf.cast(1 + tf.transpose(order), members.dtype)
+    return tf.where(places <= most, places, 0)
 
 
 def keep_labeled(evidence: Evidence, labels: tf.Tensor) -> Selection:

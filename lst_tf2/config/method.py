@@ -15,6 +15,7 @@ METHODS = {
     "support": "lst_tf2.adaptation.support:build",
     "label_propagation": "lst_tf2.adaptation.label_propagation:build",
     "ilpc": "lst_tf2.adaptation.ilpc:build",
+    "ici": "lst_tf2.adaptation.ici:build",
     "soft_kmeans": "lst_tf2.adaptation.soft_kmeans:build",
     "masked_soft_kmeans": "lst_tf2.adaptation.masked_soft_kmeans:build",
     "music": "lst_tf2.adaptation.music:build",

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from lst_tf2.adaptation import ilpc
-from lst_tf2.adaptation.ilpc import IlpcConfig, balance, mean_losses, places_in_class, propagation
+from lst_tf2.adaptation.ilpc import IlpcConfig, balance, first_in_class, mean_losses, propagation
 from lst_tf2.adaptation.registry import load_method
 from lst_tf2.adaptation.stages import self_train
 from lst_tf2.config import SelfTrainingConfig
@@ -74,8 +74,11 @@ def test_mean_losses_are_those_of_the_descent_in_full():
 
 def test_places_are_by_cost_within_the_class():
     members = tf.constant([[1, 0], [1, 0], [0, 1], [0, 0], [1, 0]], tf.float32)
-    places = places_in_class(members, tf.constant([0.3, 0.1, 0.7, 0.0, 0.2]))
-    np.testing.assert_array_equal(places, [[3, 0], [1, 0], [0, 1], [0, 0], [2, 0]])
+    costs = tf.constant([0.3, 0.1, 0.7, 0.0, 0.2])
+    places = [[3, 0], [1, 0], [0, 1], [0, 0], [2, 0]]
+    np.testing.assert_array_equal(first_in_class(members, costs, most=5), places)
+    places[0][0] = 0
+    np.testing.assert_array_equal(first_in_class(members, costs, most=2), places)
 
 
 def test_labels_follow_a_chain_that_the_nearest_support_example_does_not():
