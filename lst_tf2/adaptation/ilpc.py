@@ -31,7 +31,9 @@ RATE, MOMENTUM, DECAY = 0.1, 0.9, 5e-4
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class IlpcConfig(Settings):
-    """Describes the rounds, as in the paper but for `balancing_steps` and `cleaning_steps`.
+    """Describes the rounds, as in the paper; `balancing_steps` stand for its tolerance.
+
+    Most of the time goes into `cleaning_steps`, and a tenth of them cleans about as well.
 
     `is_balanced` tells that the unlabeled examples are as many of each class. For piles with
     distractors say that they are not: then nothing balances the labels, what spreads most
