@@ -5,11 +5,10 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from lst_tf2.adaptation.ilpc import first_in_class, fit_on_sphere, repeat
 from lst_tf2.adaptation.inner_loop import classify
-from lst_tf2.adaptation.logistic import fit_logistic
+from lst_tf2.adaptation.logistic import fit_logistic, fit_on_sphere
 from lst_tf2.adaptation.method import Evidence, Label, Method, candidates
-from lst_tf2.adaptation.parts import harden, keep_all, leave_unweighted
+from lst_tf2.adaptation.parts import first_in_class, harden, keep_all, leave_unweighted, repeat
 from lst_tf2.settings import Settings, setting
 
 # Keeps divisions by the norms of zero rows finite.

@@ -4,25 +4,20 @@ import dataclasses
 from collections.abc import Callable
 from typing import NamedTuple
 
-import numpy as np
 import tensorflow as tf
 
-from lst_tf2.adaptation.inner_loop import Path
-from lst_tf2.adaptation.logistic import fit_logistic
+from lst_tf2.adaptation.graph import TINY, nearest_graph
+from lst_tf2.adaptation.logistic import fit_on_sphere
 from lst_tf2.adaptation.method import (
     Evidence,
-    Fit,
     Label,
     Method,
-    PseudoLabeled,
     Selection,
     candidates,
 )
-from lst_tf2.adaptation.parts import harden, leave_unweighted
+from lst_tf2.adaptation.parts import first_in_class, harden, leave_unweighted, repeat
 from lst_tf2.settings import Settings, setting
 
-# Keeps the shares of an example that no label reaches equal, and finite in Sinkhorn's divisions.
-TINY = 1e-12
 # Of similarities, and of the shares that are balanced.
 POWER = 3
 # Of the descent that cleans.
@@ -106,31 +101,16 @@ def label_in_rounds(config: IlpcConfig) -> Label:
     return label
 
 
-def repeat(steps: int, fn: Callable, start):
-    """Returns what `fn` makes of `start`, of that, and so on, after `steps` times."""
-    return tf.while_loop(
-        lambda i, _: i < steps,
-        lambda i, state: (i + 1, fn(state)),
-        (tf.constant(0), start),
-        maximum_iterations=steps,
-    )[1]
-
-
 def propagation(embeddings: tf.Tensor, config: IlpcConfig) -> tf.Tensor:
     """Returns `(I - alpha W)^-1` `[B, B]` of the graph of neighbours of `embeddings` `[B, D]`.
 
     The inverse serves all rounds, as the graph stays; it is what the paper approaches by
     conjugate gradients.
     """
-    similarities = tf.nn.relu(tf.matmul(embeddings, embeddings, transpose_b=True)) ** POWER
-    count = embeddings.shape[0]
-    similarities = tf.linalg.set_diag(similarities, tf.zeros([count]))  # Nobody's own neighbour.
-    nearest = tf.math.top_k(similarities, min(config.neighbours, count - 1)).values
-    graph = tf.where(similarities >= nearest[:, -1:], similarities, 0.0)
-    graph += tf.transpose(graph)
+    graph = nearest_graph(embeddings, config.neighbours, POWER)
     degrees = tf.math.rsqrt(tf.reduce_sum(graph, axis=1) + TINY)
     graph *= degrees[:, tf.newaxis] * degrees
-    return tf.linalg.inv(tf.eye(count) - config.alpha * graph)
+    return tf.linalg.inv(tf.eye(graph.shape[0]) - config.alpha * graph)
 
 
 def judge_by_loss(config: IlpcConfig) -> Judge:
@@ -208,39 +188,6 @@ def mean_losses(
     return (log_sums - tf.reduce_sum(wanted * (layers @ columns), axis=0)) / steps
 
 
-def first_in_class(members: tf.Tensor, costs: tf.Tensor, most: int) -> tf.Tensor:
-    """Returns the places 1, 2, ... `[U, N]` by cost in each class up to `most`; else 0.
-
-    Args:
-        members: `[U, N]`, 1 or 0.
-        costs: `[U]`; the least comes first.
-        most: Places that each class has.
-    """
-    costs = tf.where(members > 0, costs[:, tf.newaxis], np.inf)
-    order = tf.argsort(tf.argsort(tf.transpose(costs), stable=True))  # The inverse permutation.
-    places = members * tf.cast(1 + tf.transpose(order), members.dtype)
-    return tf.where(places <= most, places, 0)
-
-
 def keep_labeled(evidence: Evidence, labels: tf.Tensor) -> Selection:
     """Keeps all rows; those without a label count as nothing."""
     return Selection(tf.range(labels.shape[0]), harden(labels), tf.reduce_sum(labels, axis=1))
-
-
-def fit_on_sphere(penalty: float) -> Fit:
-    """Returns the fit of logistic regression to embeddings of norm 1.
-
-    Without a bias, as queries come with norms of their own, which then change no decision.
-    """
-
-    def fit(evidence: Evidence, chosen: PseudoLabeled) -> Path:
-        pair = (evidence.support.embeddings, chosen.features.embeddings)
-        embeddings = tf.nn.l2_normalize(tf.concat(pair, axis=0), axis=1)
-        known = tf.one_hot(evidence.support_labels, evidence.way)
-        targets = tf.concat([known, chosen.targets], axis=0)
-        weights = chosen.loss_weights
-        if weights is not None:
-            weights = tf.concat([tf.ones_like(known[:, 0]), weights], axis=0)
-        return Path(fit_logistic(embeddings, targets, weights, penalty=penalty, has_bias=False))
-
-    return fit

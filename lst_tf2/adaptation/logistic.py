@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from lst_tf2.adaptation.inner_loop import Path
+from lst_tf2.adaptation.method import Evidence, Fit, PseudoLabeled
 from lst_tf2.structures import Classifier
 
 
@@ -61,3 +63,22 @@ def largest_eigenvalue(matrix: tf.Tensor) -> tf.Tensor:
     for _ in range(3):  # The norm of a high power is that of its largest eigenvalue.
         power = tf.matmul(power, power)
     return scale * tf.norm(power) ** (1 / 8)
+
+
+def fit_on_sphere(penalty: float) -> Fit:
+    """Returns the fit of logistic regression to embeddings of norm 1.
+
+    Without a bias, as queries come with norms of their own, which then change no decision.
+    """
+
+    def fit(evidence: Evidence, chosen: PseudoLabeled) -> Path:
+        pair = (evidence.support.embeddings, chosen.features.embeddings)
+        embeddings = tf.nn.l2_normalize(tf.concat(pair, axis=0), axis=1)
+        known = tf.one_hot(evidence.support_labels, evidence.way)
+        targets = tf.concat([known, chosen.targets], axis=0)
+        weights = chosen.loss_weights
+        if weights is not None:
+            weights = tf.concat([tf.ones_like(known[:, 0]), weights], axis=0)
+        return Path(fit_logistic(embeddings, targets, weights, penalty=penalty, has_bias=False))
+
+    return fit

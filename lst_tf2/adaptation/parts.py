@@ -1,7 +1,9 @@
 """Parts of methods that several share."""
 
 import dataclasses
+from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 
 from lst_tf2.adaptation.inner_loop import (
@@ -104,3 +106,27 @@ def finish_on_support(config: StageConfig) -> Finish:
         return path + evidence.descend(last, loss_fn, lr=config.inner_lr, steps=steps)
 
     return finish
+
+
+def repeat(steps: int, fn: Callable, start):
+    """Returns what `fn` makes of `start`, of that, and so on, after `steps` times."""
+    return tf.while_loop(
+        lambda i, _: i < steps,
+        lambda i, state: (i + 1, fn(state)),
+        (tf.constant(0), start),
+        maximum_iterations=steps,
+    )[1]
+
+
+def first_in_class(members: tf.Tensor, costs: tf.Tensor, most: int) -> tf.Tensor:
+    """Returns the places 1, 2, ... `[U, N]` by cost in each class up to `most`; else 0.
+
+    Args:
+        members: `[U, N]`, 1 or 0.
+        costs: `[U]`; the least comes first.
+        most: Places that each class has.
+    """
+    costs = tf.where(members > 0, costs[:, tf.newaxis], np.inf)
+    order = tf.argsort(tf.argsort(tf.transpose(costs), stable=True))  # The inverse permutation.
+    places = members * tf.cast(1 + tf.transpose(order), members.dtype)
+    return tf.where(places <= most, places, 0)

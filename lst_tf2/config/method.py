@@ -12,6 +12,7 @@ PRECISIONS = ("float32", "bfloat16", "float16")
 # Where the factories of our methods are; any other `package.module:factory` can be named too.
 METHODS = {
     "lst": "lst_tf2.adaptation.lst:build",
+    "graph_lst": "lst_tf2.adaptation.graph_lst:build",
     "support": "lst_tf2.adaptation.support:build",
     "label_propagation": "lst_tf2.adaptation.label_propagation:build",
     "ilpc": "lst_tf2.adaptation.ilpc:build",

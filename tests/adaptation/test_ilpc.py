@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lst_tf2.adaptation import ilpc
-from lst_tf2.adaptation.ilpc import IlpcConfig, balance, first_in_class, mean_losses, propagation
+from lst_tf2.adaptation import ilpc, logistic
+from lst_tf2.adaptation.ilpc import IlpcConfig, balance, mean_losses, propagation
+from lst_tf2.adaptation.method import PseudoLabeled
+from lst_tf2.adaptation.parts import first_in_class
 from lst_tf2.adaptation.registry import load_method
 from lst_tf2.adaptation.stages import self_train
 from lst_tf2.config import SelfTrainingConfig
@@ -111,13 +113,13 @@ def test_what_does_not_count_does_not_move_the_head():
     labels = tf.one_hot([0, 1, 0, 1, -1, -1], 2)
     selection = ilpc.keep_labeled(evidence, labels)
     chosen = [
-        ilpc.PseudoLabeled(rows, evidence.unlabeled, targets, tf.ones([6, 2]), weights)
+        PseudoLabeled(rows, evidence.unlabeled, targets, tf.ones([6, 2]), weights)
         for rows, targets, weights in (
             selection,
             selection._replace(targets=tf.one_hot([0, 1, 0, 1, 1, 1], 2)),
         )
     ]
-    first, second = (ilpc.fit_on_sphere(0.1)(evidence, one).last(None) for one in chosen)
+    first, second = (logistic.fit_on_sphere(0.1)(evidence, one).last(None) for one in chosen)
     np.testing.assert_allclose(first.kernel, second.kernel, rtol=1e-6)
     np.testing.assert_array_equal(first.bias, [0, 0])
 

@@ -203,7 +203,7 @@ def test_what_is_not_asked_for_is_refused(mine, name, message, is_graph):
 @pytest.mark.parametrize("name", ["lts", "lst:", ":build", ""])
 def test_names_that_can_be_no_method_are_refused(name):
     with pytest.raises(
-        InputError, match=r"method to be one of lst, support, .* or package.module:"
+        InputError, match=r"method to be one of lst, graph_lst, .* or package.module:"
     ):
         SelfTrainingConfig(method=name)
 

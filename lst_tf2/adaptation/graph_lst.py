@@ -1,0 +1,192 @@
+"""Self-training that grows over a graph, and leaves out what fits no class.
+
+Walks start at each image and go from neighbour to neighbour among support and unlabeled images;
+at each step one ends with probability `1 - alpha`. How likely it is that a walk first meets an
+image known to be of a class before it ends says how well the image fits that class, whatever the
+other classes do, and however many images they have. The sure ones become known, a few in
+each round, and walks start anew.
+"""
+
+import dataclasses
+
+import tensorflow as tf
+
+from lst_tf2.adaptation.graph import TINY, nearest_graph
+from lst_tf2.adaptation.inner_loop import Path
+from lst_tf2.adaptation.logistic import fit_logistic
+from lst_tf2.adaptation.method import (
+    Evidence,
+    Fit,
+    Label,
+    Method,
+    PseudoLabeled,
+    Select,
+    Selection,
+    candidates,
+)
+from lst_tf2.adaptation.parts import first_in_class, harden, leave_unweighted, repeat
+from lst_tf2.settings import Settings, setting
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GraphLstConfig(Settings):
+    """Describes the graph, the growth, what is kept, and the head.
+
+    `lst tune` chooses these on validation classes.
+    """
+
+    # The graph: of cosines to the `power` among as many neighbours.
+    neighbours: int = setting(15, at_least=1)
+    power: float = setting(1.0, at_least=0)
+    alpha: float = setting(0.7, above=0, at_most=0.999)
+    walk_steps: int = setting(8, at_least=1)
+    # The growth: known is what is among the best of its class in a round, leaves the other
+    # classes less than 1 - `share`, and is as near as `cohesion` of what the known ones are.
+    rounds: int = setting(8, at_least=0)
+    grown_per_round: int = setting(8, at_least=1)
+    share: float = setting(0.7, above=0, at_most=1)
+    cohesion: float = setting(0.6, at_least=0)
+    # The probability of a class: logistic in the logit of meeting it.
+    slope: float = setting(1.74, above=0)
+    offset: float = setting(0.78)
+    keep_above: float = setting(0.8, at_least=0, at_most=1)
+    # The head: logistic regression on the sphere, every class of the same weight.
+    support_share: float = setting(0.3, above=0, at_most=1)
+    penalty: float = setting(0.01, above=0)
+    head_steps: int = setting(100, at_least=1)
+
+
+def build(config: GraphLstConfig, learner) -> Method:
+    """Returns the method; it needs nothing of `learner` but its embeddings."""
+    return Method(
+        label=label_by_growth(config),
+        select=keep_likely(config),
+        weigh=leave_unweighted,
+        fit=fit_balanced(config),
+    )
+
+
+def label_by_growth(config: GraphLstConfig) -> Label:
+    """Returns probabilities whose sum lacks of 1 what is left for none of the classes."""
+
+    def label(evidence: Evidence) -> tf.Tensor:
+        walk = config.alpha * neighbour_walk(candidates(evidence).embeddings, config)
+        support = tf.one_hot(evidence.support_labels, evidence.way)
+        count = evidence.unlabeled.embeddings.shape[0]
+
+        def grow(state):
+            members, reached = state
+            reached, scores = meet(walk, members, support, reached, config.walk_steps)
+            return members + join(config, scores, members), reached
+
+        start = tf.zeros([count, evidence.way]), tf.pad(support, [[count, 0], [0, 0]])
+        members, reached = repeat(config.rounds, grow, start)
+        scores = meet(walk, members, support, reached, config.walk_steps)[1]
+        probs = tf.sigmoid(config.offset + config.slope * logit(scores))
+        return probs / tf.maximum(tf.reduce_sum(probs, axis=1, keepdims=True), 1)
+
+    return label
+
+
+def neighbour_walk(embeddings: tf.Tensor, config: GraphLstConfig) -> tf.Tensor:
+    """Returns how likely a step leads from each to each, `[B, B]`, rows that sum to 1.
+
+    Args:
+        embeddings: `[B, D]`; centred by their mean, which all directions share.
+        config: Of the graph.
+    """
+    centred = tf.nn.l2_normalize(embeddings - tf.reduce_mean(embeddings, axis=0), axis=1)
+    graph = nearest_graph(centred, config.neighbours, config.power)
+    return graph / (tf.reduce_sum(graph, axis=1, keepdims=True) + TINY)
+
+
+def meet(
+    walk: tf.Tensor, members: tf.Tensor, support: tf.Tensor, reached: tf.Tensor, steps: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns how likely walks first meet what is known of each class.
+
+    Args:
+        walk: `[U + S, U + S]`, rows that sum to less than 1: where they do not lead, they end.
+        members: `[U, N]`, 1 where an unlabeled image is known to be of a class.
+        support: `[S, N]`, one-hot.
+        reached: `[U + S, N]`, what was found when less was known.
+        steps: Of walks that count anew.
+
+    Returns:
+        For the next time, `[U + S, N]`, what is known 1; and for the unlabeled images `[U, N]`
+        in 0..1, from each one's neighbours, whether it is known or not.
+    """
+    known = tf.concat([members, support], axis=0)
+    is_known = tf.reduce_sum(known, axis=1, keepdims=True) > 0
+
+    def step(reached):
+        return tf.where(is_known, known, walk @ reached)
+
+    reached = repeat(steps, step, step(reached))
+    return reached, (walk @ reached)[: members.shape[0]]
+
+
+def join(config: GraphLstConfig, scores: tf.Tensor, members: tf.Tensor) -> tf.Tensor:
+    """Returns `[U, N]`, 1 where an unlabeled image becomes known to be of a class."""
+    best = harden(scores)
+    top = tf.reduce_max(scores, axis=1, keepdims=True)
+    counts = tf.reduce_sum(members, axis=0)
+    means = tf.reduce_sum(members * scores, axis=0) / tf.maximum(counts, 1)
+    is_sure = top > config.share * tf.reduce_sum(scores, axis=1, keepdims=True)
+    is_near = scores >= config.cohesion * means
+    is_free = tf.reduce_sum(members, axis=1, keepdims=True) == 0
+    fits = best * tf.cast(is_sure & is_near & is_free, best.dtype)
+    return tf.sign(first_in_class(fits, -top[:, 0], config.grown_per_round))
+
+
+def logit(probs: tf.Tensor) -> tf.Tensor:
+    """Returns the logarithms of the odds, finite ones for 0 and 1."""
+    probs = tf.clip_by_value(probs, 1e-3, 1 - 1e-3)
+    return tf.math.log(probs / (1 - probs))
+
+
+def keep_likely(config: GraphLstConfig) -> Select:
+    """Returns a selection of what is of a class with a probability above `keep_above`."""
+
+    def select(evidence: Evidence, probs: tf.Tensor) -> Selection:
+        is_kept = tf.reduce_max(probs, axis=1) > config.keep_above
+        return Selection(tf.range(probs.shape[0]), harden(probs), tf.cast(is_kept, probs.dtype))
+
+    return select
+
+
+def fit_balanced(config: GraphLstConfig) -> Fit:
+    """Returns a logistic regression in which every class weighs the same.
+
+    The support images of a class have `support_share` of its weight, all of it where none of
+    the unlabeled images is kept. It is fitted on the sphere, without a bias: the length of
+    a query changes no decision.
+    """
+
+    def fit(evidence: Evidence, chosen: PseudoLabeled) -> Path:
+        support = tf.one_hot(evidence.support_labels, evidence.way)
+        kept = chosen.loss_weights[:, tf.newaxis] * chosen.targets
+        counts = tf.reduce_sum(kept, axis=0)
+        shares = tf.where(counts > 0, config.support_share, 1.0)
+        weights = tf.concat(
+            [
+                support @ (shares / evidence.shot)[:, tf.newaxis],
+                kept @ ((1 - shares) / tf.maximum(counts, 1))[:, tf.newaxis],
+            ],
+            axis=0,
+        )[:, 0]
+        pair = (evidence.support.embeddings, chosen.features.embeddings)
+        embeddings = tf.nn.l2_normalize(tf.concat(pair, axis=0), axis=1)
+        targets = tf.concat([support, chosen.targets], axis=0)
+        return Path(
+            fit_logistic(
+                embeddings,
+                targets,
+                weights,
+                penalty=config.penalty,
+                steps=config.head_steps,
+                has_bias=False,
+            )
+        )
+
+    return fit
