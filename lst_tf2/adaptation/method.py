@@ -50,7 +50,8 @@ class Evidence(NamedTuple):
         return self.support_labels.shape[0] // self.way
 
 
-Label = Callable[[Evidence], tf.Tensor]  # Class probabilities [U, N] of the unlabeled examples.
+# Class probabilities [U, N] of the unlabeled examples; what a row lacks of 1 is for none of them.
+Label = Callable[[Evidence], tf.Tensor]
 Select = Callable[[Evidence, tf.Tensor], Selection]  # Of these probabilities.
 Weigh = Callable[[Evidence, PseudoLabeled], PseudoLabeled]
 Fit = Callable[[Evidence, PseudoLabeled], Path]

@@ -27,6 +27,7 @@ class SelfTraining(NamedTuple):
 
     stages: list[Stage]
     final_path: Path
+    probs: list[tf.Tensor]  # [U, N] of each stage's window, as the stage labeled it
 
 
 def plan_windows(total: int, size: int, stride: int) -> list[tuple[int, int]]:
@@ -74,15 +75,24 @@ def next_evidence(evidence: Evidence, stage: Stage, unlabeled: Features) -> Evid
     return evidence._replace(unlabeled=unlabeled, labeler=labeler, accepted=stage.chosen)
 
 
-def choose(method: Method, evidence: Evidence) -> PseudoLabeled:
-    """Labels the unlabeled examples and selects among them; nothing is weighed yet.
+def label(method: Method, evidence: Evidence) -> tf.Tensor:
+    """Returns class probabilities `[U, N]` of the unlabeled examples.
 
     Raises:
-        InputError: If the method gives something else than labels and a selection.
+        InputError: If the method gives something else.
     """
     probs = method.label(evidence)
     shape = [evidence.unlabeled.embeddings.shape[0], evidence.way]
     _check_part(method, "label", f"probabilities of shape {shape}", _is_tensor(probs, shape), probs)
+    return probs
+
+
+def select(method: Method, evidence: Evidence, probs: tf.Tensor) -> PseudoLabeled:
+    """Selects among the unlabeled examples of these probabilities; nothing is weighed yet.
+
+    Raises:
+        InputError: If the method gives something else than a selection.
+    """
     selection = method.select(evidence, probs)
     is_selection = isinstance(selection, Selection) and _fits_rows(selection, evidence.way)
     expected = f"a Selection of rows [R], targets [R, {evidence.way}] and loss weights [R]"
@@ -96,6 +106,11 @@ def choose(method: Method, evidence: Evidence) -> PseudoLabeled:
         logit_weights=tf.ones_like(selection.targets),
         loss_weights=selection.loss_weights,
     )
+
+
+def choose(method: Method, evidence: Evidence) -> PseudoLabeled:
+    """Labels the unlabeled examples and selects among them."""
+    return select(method, evidence, label(method, evidence))
 
 
 def fit(method: Method, evidence: Evidence, chosen: PseudoLabeled) -> Stage:
@@ -158,24 +173,29 @@ def self_train(
     """
     evidence = first_evidence(support, windows[0], initial, config)
     stages: list[Stage] = []
+    probs: list[tf.Tensor] = []
     for index in range(config.num_stages):
         if stages:
             evidence = next_evidence(evidence, stages[-1], windows[index % len(windows)])
-        stages.append(fit(method, evidence, choose(method, evidence)))
-    return SelfTraining(stages, method.finish(evidence, stages[-1].path))
+        probs.append(label(method, evidence))
+        stages.append(fit(method, evidence, select(method, evidence, probs[-1])))
+    return SelfTraining(stages, method.finish(evidence, stages[-1].path), probs)
 
 
 def pseudo_label_accuracy(chosen: PseudoLabeled, labels: tf.Tensor) -> tf.Tensor:
     """Returns the share of right labels among the selected unlabeled rows.
 
     Args:
-        chosen: What a stage trains on; its support rows do not count.
+        chosen: What a stage trains on; rows count as much as they weigh in the loss, those of
+            the support set not at all.
         labels: `[U]` int32, the true labels of the unlabeled examples, -1 for distractors.
 
     Returns:
-        A scalar in 0..1; NaN where only support rows were selected.
+        A scalar in 0..1; NaN where nothing counts.
     """
     counts = tf.cast(chosen.rows < labels.shape[0], tf.float32)
+    if chosen.loss_weights is not None:
+        counts *= chosen.loss_weights
     truth = tf.gather(labels, tf.minimum(chosen.rows, labels.shape[0] - 1))
     hits = tf.cast(truth == tf.argmax(chosen.targets, axis=-1, output_type=tf.int32), tf.float32)
     return tf.reduce_sum(counts * hits) / tf.reduce_sum(counts)

@@ -5,7 +5,7 @@ from a table of features, many of them at a time.
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -30,6 +30,8 @@ CALIBRATION_BATCHES = 16
 CALIBRATION_BATCH_SIZE = 128
 EMBEDDED_AT_ONCE = 64
 EPISODES_AT_ONCE = 10
+# From episodes of maps, a batch of them, to their results.
+BatchRun = Callable[[Episode], EpisodeResult]
 
 
 class FeatureTable:
@@ -112,27 +114,39 @@ def run_calibrated(
     arrange = PROTOCOL_ARRANGEMENTS[config.protocol]
     share = distribution.share_of_list(len(lists))
     episodes = [episode_rows(lists, index, arrange) for index in share]
-    rows = [examples.inputs for episode in episodes for examples in episode]
-    stats = estimate_statistics(config, learner)
     source = distribution.chief_first(
         lambda: open_images(lists.catalogue, config.model.image_size, config.cache)
     )
-    table = build_table(learner, np.unique(np.concatenate(rows)), source, stats, config.model)
+    stats = estimate_statistics(config, learner)
+    table = build_table(learner, rows_of(episodes), source, stats, config.model)
+    return run_from_table(batched(run_features, windows), table, episodes)
+
+
+def rows_of(episodes: Sequence[Episode]) -> np.ndarray:
+    """Returns the sorted rows of the catalogue that some episodes hold."""
+    rows = [examples.inputs for episode in episodes for examples in episode]
+    return np.unique(np.concatenate(rows))
+
+
+def batched(run_features: EpisodeRun, windows: list[Window]) -> BatchRun:
+    """Returns the graph of `run_features` on many episodes at a time, traced once a shape."""
 
     def run_one(episode: Episode) -> EpisodeResult:
         return run_features(embed_episode(features_of, episode, windows))
 
-    run = tf.function(lambda batch: tf.vectorized_map(run_one, batch), autograph=False)
+    return tf.function(lambda batch: tf.vectorized_map(run_one, batch), autograph=False)
 
-    def results() -> Iterator[EpisodeResult]:
-        count = min(EPISODES_AT_ONCE, len(episodes))
-        for start in range(0, len(episodes), count):
-            group = [map_inputs(table.maps_of, e) for e in episodes[start : start + count]]
-            # A last group that is not full is filled, as one of another size is traced anew.
-            filled = group + group[-1:] * (count - len(group))
-            batch = tf.nest.map_structure(lambda *arrays: np.stack(arrays), *filled)
-            values = [value.numpy() for value in run(batch)]
-            for row in range(len(group)):
-                yield EpisodeResult(*(value[row] for value in values))
 
-    return results()
+def run_from_table(
+    run: BatchRun, table: FeatureTable, episodes: Sequence[Episode]
+) -> Iterator[EpisodeResult]:
+    """Yields the results of episodes of rows in order."""
+    count = min(EPISODES_AT_ONCE, len(episodes))
+    for start in range(0, len(episodes), count):
+        group = [map_inputs(table.maps_of, e) for e in episodes[start : start + count]]
+        # A last group that is not full is filled, as one of another size is traced anew.
+        filled = group + group[-1:] * (count - len(group))
+        batch = tf.nest.map_structure(lambda *arrays: np.stack(arrays), *filled)
+        values = [value.numpy() for value in run(batch)]
+        for row in range(len(group)):
+            yield EpisodeResult(*(value[row] for value in values))

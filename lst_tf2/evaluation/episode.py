@@ -13,7 +13,7 @@ from lst_tf2.adaptation.stages import SelfTraining, plan_windows, pseudo_label_a
 from lst_tf2.config import EpisodeConfig, SelfTrainingConfig
 from lst_tf2.errors import check
 from lst_tf2.models.learner import Learner
-from lst_tf2.structures import Episode, Examples, Features
+from lst_tf2.structures import DISTRACTOR_LABEL, Episode, Examples, Features
 
 # At one shot the original moves its window by 15 images per class, whatever its size.
 ONE_SHOT_STRIDE = 15
@@ -33,7 +33,12 @@ class EpisodeResult(NamedTuple):
     stages: tf.Tensor  # [num_stages, steps_per_stage]
     final: tf.Tensor  # [inner_steps], the last stage and the steps after it
     pseudo_labels: tf.Tensor  # [num_stages], of the selected unlabeled images; may be NaN
+    sureness: tf.Tensor  # [U], of the last window's images: that of the most probable class
+    outcomes: tf.Tensor  # [U] int32: `RIGHT`, `WRONG` or `STRANGER`, by that class
 
+
+# What the most probable class of an unlabeled image is.
+RIGHT, WRONG, STRANGER = 1, 0, -1
 
 # From what the examples of a set hold to their features.
 Embed = Callable[[tf.Tensor], Features]
@@ -104,6 +109,17 @@ def embed_episode(embed: Embed, episode: Episode, windows: list[Window]) -> Epis
     )
 
 
+def judge_labels(probs: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    """Returns `[U]` int32: `RIGHT`, `WRONG`, or `STRANGER` for what is of no class at all.
+
+    Args:
+        probs: `[U, N]`, of the unlabeled images.
+        labels: `[U]` int32, the true ones, -1 for distractors.
+    """
+    is_right = tf.argmax(probs, axis=-1, output_type=labels.dtype) == labels
+    return tf.where(labels == DISTRACTOR_LABEL, STRANGER, tf.where(is_right, RIGHT, WRONG))
+
+
 class EpisodeRun:
     """Self-trains on episodes by a method and, beside it, learns from their support sets alone."""
 
@@ -125,7 +141,11 @@ class EpisodeRun:
 
         baseline = self._train(self.baseline, features, self.baseline_config)
         training = self._train(self.method, features, self.config)
+        last = (len(training.stages) - 1) % len(windows)
+        probs, labels = training.probs[-1], windows[last].labels
         return EpisodeResult(
+            sureness=tf.reduce_max(probs, axis=-1),
+            outcomes=judge_labels(probs, labels),
             baseline=judge(baseline.final_path),
             stages=tf.stack([judge(stage.path) for stage in training.stages]),
             final=judge(training.final_path),

@@ -146,6 +146,9 @@ def test_pseudo_label_accuracy_counts_unlabeled_rows_and_distractors():
     chosen = pseudo_labeled(embeddings, [0, 0, 0, 1, 0, 1], 2, tf.ones([6, 2]))
     chosen = chosen._replace(rows=tf.constant([0, 2, 4, 1, 3, 5]))
     assert float(pseudo_label_accuracy(chosen, labels)) == pytest.approx(2 / 4)
+    # Rows 0 and 2, a right one and a distractor, with weights 3 and 1; the others weigh nothing.
+    weighted = chosen._replace(loss_weights=tf.constant([3.0, 1.0, 5.0, 0.0, 0.0, 0.0]))
+    assert float(pseudo_label_accuracy(weighted, labels)) == pytest.approx(3 / 4)
     support_only = pseudo_labeled(embeddings[:2], [0, 1], 2, tf.ones([2, 2]))
     support_only = support_only._replace(rows=tf.constant([4, 5]))
     assert np.isnan(pseudo_label_accuracy(support_only, labels))

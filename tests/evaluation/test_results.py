@@ -85,6 +85,8 @@ def test_same_settings_give_the_same_name_wherever_they_ran(summary):
         "final": np.zeros((2, 100)),
         "stages": np.zeros((2, 4, 40)),
         "pseudo_labels": np.zeros((2, 4)),
+        "sureness": np.zeros((2, 5)),
+        "outcomes": np.zeros((2, 5), np.int32),
     }
     here, there = (
         summarize(MetaTestConfig(folder, "step_9.npz", cache=cache), 3, curves)
