@@ -13,7 +13,7 @@ DEMO_FLAGS := --seed=$(SEED) $(if $(filter 0,$(SEED)),,--pretrain_w_path=pretrai
 # A file's tests stay in one process; see tests/conftest.py.
 TWO_PROCESSES := -n 2 --dist loadgroup --no-loadscope-reorder
 
-.PHONY: demo ablation test quick test-goldens test-addons lint bench clean
+.PHONY: demo ablation compare test quick test-goldens test-addons lint bench clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -35,6 +35,10 @@ ablation: $(VENV)/installed
 	  $(BIN)/lst test --flagfile=$$flags --use_distractors; \
 	done
 	$(BIN)/lst ablation checkpoints/ablation checkpoints/ablation_unweighted
+
+# All methods on the same episodes, after `make demo`; COMPARE_FLAGS narrows or widens it.
+compare: $(VENV)/installed
+	$(BIN)/lst compare --dataset=glyphs --exp_name=$(RUN) $(COMPARE_FLAGS)
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest $(TWO_PROCESSES)

@@ -92,18 +92,27 @@ class PretrainFlags(TrainingFlags):
 
 
 @dataclasses.dataclass(frozen=True)
-class EpisodeRunFlags(RunFlags):
-    """Adds which run on episodes it is, and what it starts from."""
+class RunNameFlags(Settings, group=RUNNING):
+    """Holds which run it is."""
 
     exp_name: str = setting(
         "finetune_mini_RN",
         "Name of the run; it lives in checkpoints/<exp_name>.",
         flag="exp_name",
-        group=RUNNING,
     )
-    logdir_base: str = setting(
-        "./", "Folder that holds checkpoints/.", flag="logdir_base", group=RUNNING
-    )
+    logdir_base: str = setting("./", "Folder that holds checkpoints/.", flag="logdir_base")
+
+    @property
+    def run_folder(self) -> str:
+        """Folder of the run."""
+        check_plain_name("exp_name", self.exp_name)
+        return os.path.normpath(os.path.join(self.logdir_base, "checkpoints", self.exp_name))
+
+
+@dataclasses.dataclass(frozen=True)
+class EpisodeRunFlags(RunNameFlags, RunFlags):
+    """Adds what a run on episodes starts from."""
+
     pretrain_iterations: int = setting(
         14000,
         "Iterations of pre-training; names the file to start from.",
@@ -130,12 +139,6 @@ class EpisodeRunFlags(RunFlags):
         group=EPISODE,
         choices=PROTOCOLS,
     )
-
-    @property
-    def run_folder(self) -> str:
-        """Folder of the run."""
-        check_plain_name("exp_name", self.exp_name)
-        return os.path.normpath(os.path.join(self.logdir_base, "checkpoints", self.exp_name))
 
     @property
     def pretrained_path(self) -> str:

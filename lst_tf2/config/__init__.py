@@ -3,6 +3,7 @@
 Defaults are those of the paper's miniImageNet 1-shot runs (arXiv:1906.00562).
 """
 
+from lst_tf2.config.compare import COMPARED, SUPPORT, CompareConfig
 from lst_tf2.config.episodes import PROTOCOLS, SPLITS, EpisodeConfig, ListConfig
 from lst_tf2.config.headings import DATA, EPISODE, METHOD, OPTIMIZATION, PRETRAINING, RUNNING
 from lst_tf2.config.loops import DISTRIBUTIONS, DistributionConfig, LoopConfig, OptimizerConfig

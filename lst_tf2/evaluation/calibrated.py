@@ -6,6 +6,7 @@ from a table of features, many of them at a time.
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -18,7 +19,13 @@ from lst_tf2.data.layout import scan_split
 from lst_tf2.data.lists import EpisodeLists
 from lst_tf2.data.pipeline import stream_image_batches, stream_images
 from lst_tf2.distribution.strategy import Distribution
-from lst_tf2.evaluation.episode import EpisodeResult, EpisodeRun, Window, embed_episode
+from lst_tf2.evaluation.episode import (
+    EpisodeFeatures,
+    EpisodeResult,
+    EpisodeRun,
+    Window,
+    embed_episode,
+)
 from lst_tf2.models.calibration import calibrate
 from lst_tf2.models.layers import ChannelStats
 from lst_tf2.models.learner import Learner
@@ -30,8 +37,9 @@ CALIBRATION_BATCHES = 16
 CALIBRATION_BATCH_SIZE = 128
 EMBEDDED_AT_ONCE = 64
 EPISODES_AT_ONCE = 10
-# From episodes of maps, a batch of them, to their results.
-BatchRun = Callable[[Episode], EpisodeResult]
+# From the features of an episode, or from the maps of a batch of them, to results.
+FeaturesRun = Callable[[EpisodeFeatures], NamedTuple]
+BatchRun = Callable[[Episode], NamedTuple]
 
 
 class FeatureTable:
@@ -51,16 +59,18 @@ class FeatureTable:
         return self.maps[np.searchsorted(self.rows, rows)]
 
 
-def estimate_statistics(config: MetaTestConfig, learner: Learner) -> list[ChannelStats]:
+def estimate_statistics(
+    learner: Learner, data_folder: str, model: ModelConfig, seed: int
+) -> list[ChannelStats]:
     """Returns the statistics of base-class images for each convolution."""
-    catalogue = scan_split(config.test_list.data_folder, "train")
+    catalogue = scan_split(data_folder, "train")
     batches = stream_image_batches(
         catalogue,
         range(CALIBRATION_BATCHES),
         CALIBRATION_BATCH_SIZE,
         # Few of many, and once: not worth keeping.
-        ImageFiles(catalogue, config.model.image_size),
-        config.test_list.seed,
+        ImageFiles(catalogue, model.image_size),
+        seed,
     )
     with Progress("calibrating", CALIBRATION_BATCHES, print_every=CALIBRATION_BATCHES) as progress:
 
@@ -79,9 +89,9 @@ def build_table(
     stats: list[ChannelStats],
     model: ModelConfig,
 ) -> FeatureTable:
-    """Embeds every image in the sorted `rows` once."""
+    """Embeds every image in the sorted `rows` once; without `stats` as batches of their own."""
     table = FeatureTable(rows, (model.map_side, model.map_side, model.embedding_width))
-    normalizer = FixedNormalizer(learner.backbone.convs, stats)
+    normalizer = FixedNormalizer(learner.backbone.convs, stats) if stats else None
 
     @tf.function(reduce_retracing=True)
     def embed(images: tf.Tensor) -> tf.Tensor:
@@ -117,7 +127,8 @@ def run_calibrated(
     source = distribution.chief_first(
         lambda: open_images(lists.catalogue, config.model.image_size, config.cache)
     )
-    stats = estimate_statistics(config, learner)
+    test_list = config.test_list
+    stats = estimate_statistics(learner, test_list.data_folder, config.model, test_list.seed)
     table = build_table(learner, rows_of(episodes), source, stats, config.model)
     return run_from_table(batched(run_features, windows), table, episodes)
 
@@ -128,25 +139,33 @@ def rows_of(episodes: Sequence[Episode]) -> np.ndarray:
     return np.unique(np.concatenate(rows))
 
 
-def batched(run_features: EpisodeRun, windows: list[Window]) -> BatchRun:
+def batched(run_features: FeaturesRun, windows: list[Window]) -> BatchRun:
     """Returns the graph of `run_features` on many episodes at a time, traced once a shape."""
 
-    def run_one(episode: Episode) -> EpisodeResult:
+    def run_one(episode: Episode) -> NamedTuple:
         return run_features(embed_episode(features_of, episode, windows))
 
     return tf.function(lambda batch: tf.vectorized_map(run_one, batch), autograph=False)
 
 
-def run_from_table(
-    run: BatchRun, table: FeatureTable, episodes: Sequence[Episode]
-) -> Iterator[EpisodeResult]:
-    """Yields the results of episodes of rows in order."""
+def batches_of(table: FeatureTable, episodes: Sequence[Episode]) -> Iterator[tuple[Episode, int]]:
+    """Yields episodes of rows as batches of maps, and how many of a batch count.
+
+    A last batch that is not full is filled, as one of another size would be traced anew.
+    """
     count = min(EPISODES_AT_ONCE, len(episodes))
     for start in range(0, len(episodes), count):
         group = [map_inputs(table.maps_of, e) for e in episodes[start : start + count]]
-        # A last group that is not full is filled, as one of another size is traced anew.
         filled = group + group[-1:] * (count - len(group))
-        batch = tf.nest.map_structure(lambda *arrays: np.stack(arrays), *filled)
-        values = [value.numpy() for value in run(batch)]
-        for row in range(len(group)):
-            yield EpisodeResult(*(value[row] for value in values))
+        yield tf.nest.map_structure(lambda *arrays: np.stack(arrays), *filled), len(group)
+
+
+def run_from_table(
+    run: BatchRun, table: FeatureTable, episodes: Sequence[Episode]
+) -> Iterator[NamedTuple]:
+    """Yields the results of episodes of rows in order."""
+    for batch, count in batches_of(table, episodes):
+        found = run(batch)
+        values = [value.numpy() for value in found]
+        for row in range(count):
+            yield type(found)(*(value[row] for value in values))

@@ -7,7 +7,6 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from lst_tf2.adaptation.inner_loop import Path, accuracy, classify
-from lst_tf2.adaptation.method import Method
 from lst_tf2.adaptation.registry import load_method
 from lst_tf2.adaptation.stages import SelfTraining, plan_windows, pseudo_label_accuracy, self_train
 from lst_tf2.config import EpisodeConfig, SelfTrainingConfig
@@ -26,15 +25,25 @@ class Window(NamedTuple):
     distractors: tuple[int, int]  # (0, 0) where none are kept apart
 
 
-class EpisodeResult(NamedTuple):
+class MethodResult(NamedTuple):
     """Holds accuracies in 0..1, query accuracies after every gradient step."""
 
-    baseline: tf.Tensor  # [inner_steps], the support set alone
     stages: tf.Tensor  # [num_stages, steps_per_stage]
     final: tf.Tensor  # [inner_steps], the last stage and the steps after it
     pseudo_labels: tf.Tensor  # [num_stages], of the selected unlabeled images; may be NaN
     sureness: tf.Tensor  # [U], of the last window's images: that of the most probable class
     outcomes: tf.Tensor  # [U] int32: `RIGHT`, `WRONG` or `STRANGER`, by that class
+
+
+class EpisodeResult(NamedTuple):
+    """Holds those of a method, and of the support set alone."""
+
+    baseline: tf.Tensor  # [inner_steps], the support set alone
+    stages: tf.Tensor
+    final: tf.Tensor
+    pseudo_labels: tf.Tensor
+    sureness: tf.Tensor
+    outcomes: tf.Tensor
 
 
 # What the most probable class of an unlabeled image is.
@@ -120,46 +129,52 @@ def judge_labels(probs: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     return tf.where(labels == DISTRACTOR_LABEL, STRANGER, tf.where(is_right, RIGHT, WRONG))
 
 
-class EpisodeRun:
-    """Self-trains on episodes by a method and, beside it, learns from their support sets alone."""
+class MethodRun:
+    """Self-trains on episodes by a method."""
 
     def __init__(self, learner: Learner, config: SelfTrainingConfig):
         """Loads the method; raises `InputError` where it can not be had."""
         self.learner, self.config = learner, config
         self.method = load_method(config, learner)
-        self.baseline_config = dataclasses.replace(
-            config, method="support", method_settings=(), num_stages=1
-        )
-        self.baseline = load_method(self.baseline_config, learner)
 
-    def __call__(self, features: EpisodeFeatures) -> EpisodeResult:
-        """Returns how both fare on the query set, which neither of them sees."""
+    def __call__(self, features: EpisodeFeatures) -> MethodResult:
+        """Returns how it fares on the query set, which it does not see."""
         query, windows = features.query, features.windows
 
         def judge(path: Path) -> tf.Tensor:
             return accuracy(classify(path.joined(), query.inputs.embeddings), query.labels)
 
-        baseline = self._train(self.baseline, features, self.baseline_config)
-        training = self._train(self.method, features, self.config)
-        last = (len(training.stages) - 1) % len(windows)
-        probs, labels = training.probs[-1], windows[last].labels
-        return EpisodeResult(
-            sureness=tf.reduce_max(probs, axis=-1),
-            outcomes=judge_labels(probs, labels),
-            baseline=judge(baseline.final_path),
+        training = self._train(features)
+        labels = [windows[i % len(windows)].labels for i in range(len(training.stages))]
+        return MethodResult(
             stages=tf.stack([judge(stage.path) for stage in training.stages]),
             final=judge(training.final_path),
             pseudo_labels=tf.stack(
                 [
-                    pseudo_label_accuracy(stage.chosen, windows[i % len(windows)].labels)
-                    for i, stage in enumerate(training.stages)
+                    pseudo_label_accuracy(stage.chosen, truth)
+                    for stage, truth in zip(training.stages, labels, strict=True)
                 ]
             ),
+            sureness=tf.reduce_max(training.probs[-1], axis=-1),
+            outcomes=judge_labels(training.probs[-1], labels[-1]),
         )
 
-    def _train(
-        self, method: Method, features: EpisodeFeatures, config: SelfTrainingConfig
-    ) -> SelfTraining:
+    def _train(self, features: EpisodeFeatures) -> SelfTraining:
         windows = [window.inputs for window in features.windows]
         initial = self.learner.classifier.read()
-        return self_train(method, features.support, windows, initial, config)
+        return self_train(self.method, features.support, windows, initial, self.config)
+
+
+class EpisodeRun:
+    """Self-trains on episodes by a method and, beside it, learns from their support sets alone."""
+
+    def __init__(self, learner: Learner, config: SelfTrainingConfig):
+        """Loads the method; raises `InputError` where it can not be had."""
+        alone = dataclasses.replace(config, method="support", method_settings=(), num_stages=1)
+        self.baseline = MethodRun(learner, alone)
+        self.method = MethodRun(learner, config)
+
+    def __call__(self, features: EpisodeFeatures) -> EpisodeResult:
+        """Returns how both fare."""
+        baseline = self.baseline(features).final
+        return EpisodeResult(baseline, *self.method(features))

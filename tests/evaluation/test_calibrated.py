@@ -61,7 +61,7 @@ def test_episodes_together_equal_episodes_one_by_one(folder, protocol):
     learner = Learner(MODEL, way=3)
     together = list(calibrated.run_calibrated(config, learner, lists, windows, ALONE))
     assert len(together) == 3
-    stats = calibrated.estimate_statistics(config, learner)
+    stats = calibrated.estimate_statistics(learner, config.test_list.data_folder, config.model, 0)
     normalizer = FixedNormalizer(learner.backbone.convs, stats)
     for index, result in enumerate(together):
         episode = episode_rows(lists, index, PROTOCOL_ARRANGEMENTS[protocol])

@@ -1,0 +1,77 @@
+"""Compares methods on the same episodes: accuracy, rejected strangers, time.
+
+    lst compare --dataset=glyphs --exp_name=demo
+
+runs every method on the same --episodes episodes of each kind: 1 and 5 shots, without and with
+classes outside the episode among the unlabeled images, in even and uneven numbers. Gains are over
+the support set alone, episode by episode. It writes results/compare_<dataset>.json, .md and .png.
+The features are those of the run, each image embedded once. label_spreading and
+self_training_classifier need scikit-learn: pip install 'lst_tf2[compare]'.
+"""
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Sequence
+
+from absl import flags
+
+from lst_tf2.cli.command import Command
+from lst_tf2.cli.flag_rows import build_from, given_values, rows_of
+from lst_tf2.cli.flag_tables import DataFlags, RunNameFlags
+from lst_tf2.cli.tensorflow_run import take_memory_as_needed, tensorflow_run
+from lst_tf2.config import DATA, CompareConfig
+from lst_tf2.runs.run_folder import read_model
+from lst_tf2.settings import build, setting
+
+
+@dataclasses.dataclass(frozen=True)
+class CompareFlags(RunNameFlags, DataFlags):
+    """Holds of which run and data set, and where to."""
+
+    out: str = setting("results", "Folder to write into.", flag="out", group=DATA)
+
+
+SETTINGS = (CompareFlags, CompareConfig)
+MEMORY_REMEDY = "lower --nb_ul_samples or --num_dis"
+
+
+def compare_config(values: flags.FlagValues) -> CompareConfig:
+    """Returns what to compare.
+
+    Raises:
+        InputError: If a flag is out of bounds, or there is no such run.
+    """
+    asked = build_from(CompareFlags, values)
+    given = {
+        "run_folder": asked.run_folder,
+        "data_folder": asked.data_folder,
+        "model": read_model(pathlib.Path(asked.run_folder)),
+    }
+    return build(CompareConfig, given_values(rows_of(*SETTINGS), values), given)
+
+
+def run_compare(values: flags.FlagValues, _: Sequence[str]) -> None:
+    """Compares, prints the table, and writes it, its numbers and a plot."""
+    with tensorflow_run(values, MEMORY_REMEDY):
+        config, out = compare_config(values), pathlib.Path(build_from(CompareFlags, values).out)
+        take_memory_as_needed()
+        from lst_tf2.evaluation.compare import compare
+        from lst_tf2.evaluation.compare_report import (
+            ACCURACY,
+            first_method,
+            format_comparison,
+            write_comparison,
+        )
+
+        payload = compare(config)
+        print(format_comparison(payload["rows"], [ACCURACY]), end="\n\n")
+        stem = f"compare_{os.path.basename(config.data_folder)}"
+        written = write_comparison(payload, out / stem)
+        print("Results: " + ", ".join(map(str, written)))
+        name, *words = first_method(payload["rows"]).split("+")
+        more = f" --method_settings={','.join(words)}" if words else ""
+        print(f"Next: lst test --method={name}{more} (`lst test --help` tells of the others)")
+
+
+COMPARE = Command("lst compare", __doc__, run_compare, SETTINGS)

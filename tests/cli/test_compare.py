@@ -1,0 +1,45 @@
+"""All methods on the same episodes, by the command line."""
+
+import json
+
+import pytest
+
+from tests.cli.test_commands import fixture_home  # noqa: F401 - a fixture
+from tests.command_line import assert_refused, run
+
+pytestmark = pytest.mark.slow
+
+FLAGS = ["--dataset=letters", "--exp_name=small", "--way_num=3", "--nb_ul_samples=4"]
+KINDS = ["--shots=1", "--num_dis=0,1", "--balances=equal,dirichlet:2", "--episodes=3"]
+
+
+def test_methods_are_compared(home):
+    methods = "--methods=graph_lst,lst,ilpc+cleaning_steps=2"
+    result = run("lst", "compare", *FLAGS, *KINDS, methods, cwd=home)
+    assert result.returncode == 0, result.stderr
+    assert "1-shot, 3 episodes of each kind. Accuracy" in result.stdout
+    assert "Next: lst test --method=" in result.stdout
+    written = {path.name for path in (home / "results").iterdir()}
+    assert written == {f"compare_letters.{suffix}" for suffix in ("json", "md", "png")}
+    rows = json.loads((home / "results" / "compare_letters.json").read_text())["rows"]
+    assert len(rows) == 3 * 4
+    assert {row["method"] for row in rows} == {"graph_lst", "lst", "ilpc+cleaning_steps=2"}
+    kinds = {(row["distractor_classes"], row["balance"]) for row in rows}
+    assert kinds == {(x, b) for x in (0, 1) for b in ("equal", "dirichlet:2")}
+    for row in rows:
+        assert 0 <= row["accuracy"]["mean"] <= 1
+        assert row["episodes"] == 3
+        assert row["seconds_per_episode"] > 0
+        has_strangers = row["distractor_classes"] > 0
+        assert not has_strangers or row["rejection_curve"][0]["mean"] is not None
+
+
+def test_what_can_not_be_compared(home):
+    result = run("lst", "compare", *FLAGS, *KINDS, "--methods=lts", cwd=home)
+    assert_refused(result, "method to be one of lst", "'lts'")
+    result = run("lst", "compare", *FLAGS, *KINDS, "--balances=even", cwd=home)
+    assert_refused(result, "unlabeled_balance as equal", "'even'")
+    result = run("lst", "compare", *FLAGS, "--num_dis=7", cwd=home)
+    assert_refused(result, "at most 4 classes")
+    result = run("lst", "compare", *FLAGS[:1], "--exp_name=none", cwd=home)
+    assert_refused(result, "none")
