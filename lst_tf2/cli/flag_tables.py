@@ -149,7 +149,16 @@ class EpisodeRunFlags(RunNameFlags, RunFlags):
 
 @dataclasses.dataclass(frozen=True)
 class TrainFlags(EpisodeRunFlags, TrainingFlags):
-    """Holds what meta-training alone reads."""
+    """Adds what meta-training alone reads."""
+
+    num_distractor_classes: int = setting(
+        0,
+        "Distractor classes of training episodes: their images are mixed among the unlabeled "
+        "ones, in either protocol. Validation has none.",
+        flag="train_num_dis",
+        group=EPISODE,
+        at_least=0,
+    )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -42,7 +42,7 @@ def opening_flags(config: ListConfig) -> list[str]:
         (f"{split}_episode_num", count, NUM_EPISODES[split]),
     ]
     rows.append(("unlabeled_balance", episode.unlabeled_balance, "equal"))
-    return data_flags(config) + _changed(rows) + _distractor_flags(episode.num_distractor_classes)
+    return data_flags(config) + _changed(rows) + _distractor_flags(config)
 
 
 def data_flags(config: ListConfig) -> list[str]:
@@ -57,7 +57,10 @@ def _changed(rows: list[tuple]) -> list[str]:
     return [f"--{name}={value}" for name, value, default in rows if value != default]
 
 
-def _distractor_flags(count: int) -> list[str]:
+def _distractor_flags(config: ListConfig) -> list[str]:
+    count = config.episode.num_distractor_classes
+    if config.split == "train":
+        return _changed([("train_num_dis", count, 0)])
     number = [] if count == NUM_TESTED_DISTRACTORS else [f"--num_dis={count}"]
     return ["--use_distractors", *number] if count else []
 
@@ -65,7 +68,7 @@ def _distractor_flags(count: int) -> list[str]:
 def _is_opened(config: ListConfig) -> bool:
     """Tells whether any flags make `lst train` or `lst test` ask for the list."""
     episode, split = config.episode, config.split
-    if split != "test" and episode.num_distractor_classes:
+    if split == "val" and episode.num_distractor_classes:
         return False
     # Validation takes a few episodes at a time out of a list that is never shorter.
     if split == "val" and config.num_episodes < NUM_EPISODES["val"]:

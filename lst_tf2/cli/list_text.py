@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from lst_tf2.data.feeding_order import (
     PROTOCOL_ARRANGEMENTS,
-    arrange_for_training,
     episode_files,
+    training_arrangement,
 )
 from lst_tf2.data.lists import EpisodeLists
 from lst_tf2.structures import DISTRACTOR_LABEL, Episode
@@ -23,11 +23,12 @@ def episode_lines(lists: EpisodeLists, index: int, protocol: str) -> list[str]:
     Raises:
         InputError: If the lists are shorter than that.
     """
-    is_test = lists.config.split == "test"
-    arrange = PROTOCOL_ARRANGEMENTS[protocol] if is_test else arrange_for_training
+    config = lists.config
+    is_test = config.split == "test"
+    arrange = PROTOCOL_ARRANGEMENTS[protocol] if is_test else training_arrangement(config.episode)
     files = episode_files(lists, index, arrange)
     lines = [f"Episode {index} of {len(lists)}"]
-    for label in range(lists.config.episode.way):
+    for label in range(config.episode.way):
         lines += _class_lines(lists, index, label)
     counts = lists.counts_of(index)
     others = zip(lists.distractor_classes[index], counts[len(lists.classes[index]) :], strict=True)

@@ -69,7 +69,10 @@ def train_config(values: flags.FlagValues) -> config.MetaTrainConfig:
     validation = {"queries_per_class": _queries(run, values.shot_num)}
     given = {
         **_given_to_both(run, values),
-        "train_list": {"data_folder": folder},
+        "train_list": {
+            "data_folder": folder,
+            "episode": {"num_distractor_classes": run.num_distractor_classes},
+        },
         "val_list": {
             "data_folder": folder,
             "episode": validation,

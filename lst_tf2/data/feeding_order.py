@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lst_tf2.config import EpisodeConfig
 from lst_tf2.data.lists import EpisodeLists
 from lst_tf2.structures import DISTRACTOR_LABEL, Episode, Examples, map_inputs
 
@@ -75,6 +76,11 @@ def arrange_mixed(images, distractors, rng) -> Unlabeled:
 
 
 PROTOCOL_ARRANGEMENTS = {"paper": arrange_as_paper, "standard": arrange_mixed}
+
+
+def training_arrangement(episode: EpisodeConfig) -> Arrangement:
+    """Returns how meta-training and its validation feed such episodes, in either protocol."""
+    return arrange_mixed if episode.num_distractor_classes else arrange_for_training
 
 
 def labels_of(images: list[list]) -> np.ndarray:

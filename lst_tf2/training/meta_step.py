@@ -73,7 +73,10 @@ def judge(
 def summarize(
     results: QueryResults, chosen: PseudoLabeled, episode: Episode
 ) -> dict[str, tf.Tensor]:
-    """Returns the scalars that a step reports; no pseudo labels count as none right."""
+    """Returns the scalars that a step reports.
+
+    Of pseudo labels, those of distractors count as wrong; if there are none, none is right.
+    """
     right = pseudo_label_accuracy(chosen, episode.unlabeled.labels)
     right = tf.where(tf.math.is_nan(right), 0.0, right)
     return {**results._asdict(), "pseudo_label_accuracy": right}

@@ -217,6 +217,11 @@ def test_other_settings_need_overwrite(home):
     [
         ("train.py", [*META, "--dataset=nothing"], ["data/nothing", "found no folder"]),
         ("train.py", [*META, "--way_num=9"], ["at most 4 classes", "way=9", "--way_num"]),
+        (
+            "train.py",
+            [*META, "--train_num_dis=2"],
+            ["at most 4 classes", "way=3 and 2 distractor classes", "--train_num_dis"],
+        ),
         ("train.py", [*META, "--nb_ul_samples=99"], ["99 to 65535 images", "received 18"]),
         ("train.py", [*META, "--exp_name=../x"], ["(--exp_name)", "without slashes"]),
         ("train.py", [*META, "--pretrain_iterations=7"], ["step_7.npz", "saved steps there: 2"]),

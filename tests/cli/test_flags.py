@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import pytest
@@ -53,6 +54,15 @@ def test_distractors_are_on_request():
     config = config_of("test", "--use_distractors", "--num_dis=5")
     assert config.test_list.episode.num_distractor_classes == 5
     assert config_of("test", "--num_dis=5").test_list.episode.num_distractor_classes == 0
+
+
+def test_training_episodes_alone_have_distractors_of_training():
+    config = config_of("train", "--train_num_dis=2")
+    assert config.train_list.episode.num_distractor_classes == 2
+    assert config.val_list.episode.num_distractor_classes == 0
+    assert config == dataclasses.replace(config_of("train"), train_list=config.train_list)
+    with pytest.raises(InputError, match="num_distractor_classes of at least 0, received -1"):
+        config_of("train", "--train_num_dis=-1")
 
 
 def test_standard_protocol_asks_for_15_queries():

@@ -26,6 +26,7 @@ def test_lists_that_are_opened_by_default_need_no_flags(name):
         "train --dataset='my data' --data_path=/some/where --seed=3",
         "train --way_num=3 --shot_num=5 --nb_ul_samples=4 --train_episode_num=7",
         "train --protocol=standard --data_path=..",
+        "train --train_num_dis=2",
         "test --nb_ul_samples=30 --nums_in_folders=9 --shot_num=5 --test_episode_num=601",
         "test --use_distractors",
         "test --use_distractors --num_dis=7 --protocol=standard",

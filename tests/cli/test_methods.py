@@ -76,6 +76,7 @@ def test_methods_of_ours_are_tested_by_name(home, method, bn_stats):
     "flags",
     [
         ["--train_stages=2", "--train_selection=hard", "--train_hard_selection=2"],
+        ["--train_num_dis=1", "--unlabeled_balance=dirichlet:2"],
         ["--method=soft_kmeans"],
         ["--method=support"],
         ["--method=label_propagation", "--method_settings=neighbours=3"],

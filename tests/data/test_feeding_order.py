@@ -74,6 +74,33 @@ def test_mixed_order_marks_distractors():
     assert arranged.images != feeding_order.flatten(paths + others)
 
 
+def test_training_mixes_distractors_where_there_are_some(tmp_path):
+    folder = write_data_set(tmp_path / "letters")
+    catalogue = scan_split(folder, "train")
+
+    def files(others):
+        episode = EpisodeConfig(2, 1, 2, 3, num_distractor_classes=others)
+        lists = sample_lists(catalogue, ListConfig(str(folder), "train", episode, 2))
+        arrange = feeding_order.training_arrangement(episode)
+        return lists, feeding_order.episode_files(lists, 1, arrange)
+
+    _, without = files(0)
+    lists, mixed = files(2)
+    assert without.unlabeled.labels.tolist() == [0] * 3 + [1] * 3
+    (support, _), (other_support, _) = without.support, mixed.support
+    assert support == other_support
+    known = dict(zip(without.unlabeled.inputs, without.unlabeled.labels.tolist(), strict=True))
+    labels = mixed.unlabeled.labels.tolist()
+    assert labels == [known.get(path, -1) for path in mixed.unlabeled.inputs]
+    assert labels.count(-1) == 2 * 3
+    assert labels != sorted(labels)
+    assert labels != sorted(labels, key=lambda label: label % 3)  # Nor with distractors last.
+    assert mixed.distractors.inputs == []
+    others = {catalogue.classes[entry].name for entry in lists.distractor_classes[1]}
+    found = zip(mixed.unlabeled.inputs, labels, strict=True)
+    assert {path.split("/")[-2] for path, label in found if label < 0} == others
+
+
 def test_episode_files_name_support_before_queries(tmp_path):
     folder = write_data_set(tmp_path / "letters")
     episode = EpisodeConfig(way=3, shot=2, queries_per_class=2, unlabeled_per_class=3)
