@@ -124,9 +124,10 @@ def adapt(
         method = load_method(named, learner)
     support = episode.support.map_inputs(learner.embed)
     images = tf.concat([episode.unlabeled.inputs, episode.distractors.inputs], axis=0)
-    initial = learner.classifier.read()
+    windows = [learner.embed(images)]
+    initial, rates = learner.classifier.read(), learner.read_inner_rates()
     with tell_of_rows():
-        training = self_train(method, support, [learner.embed(images)], initial, stages)
+        training = self_train(method, support, windows, initial, stages, rates)
     return [AdaptedStage(s.path.last(initial), s.chosen) for s in training.stages]
 
 

@@ -70,7 +70,7 @@ def _pick(stretch: Classifier, place: int | None) -> Classifier:
 
 
 class Descend(Protocol):
-    """Descends on a loss of the classifier: `unrolled_path` or `descent_path`."""
+    """Descends on a loss of the classifier: `unrolled_path` or `descent_path`, at `with_rates`."""
 
     def __call__(self, start: Classifier, loss_fn: LossFn, *, lr: float, steps: int) -> Path:
         """Returns the path of `steps` steps of gradient descent from `start`."""
@@ -102,20 +102,45 @@ def accuracy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.cast(hits, tf.float32), axis=-1)
 
 
-def gradient_step(classifier: Classifier, loss_fn: LossFn, lr: float) -> Classifier:
+def with_rates(descend: Descend, rates: Classifier | None) -> Descend:
+    """Returns `descend` at learned `rates` in place of its `lr`; as it is where there are none.
+
+    Args:
+        descend: `unrolled_path` or `descent_path`.
+        rates: One for each parameter of the classifier, `[D, N]` and `[N]` (arXiv:1707.09835).
+    """
+    if rates is None:
+        return descend
+
+    def descend_at_rates(start: Classifier, loss_fn: LossFn, *, lr: float, steps: int) -> Path:
+        return descend(start, loss_fn, lr=rates, steps=steps)
+
+    return descend_at_rates
+
+
+def gradient_step(classifier: Classifier, loss_fn: LossFn, lr: float | Classifier) -> Classifier:
     """Returns `classifier` after one step of gradient descent on `loss_fn`."""
     with tf.GradientTape() as tape:
         tape.watch(classifier)
         loss = loss_fn(classifier)
     grads = tape.gradient(loss, classifier)
-    return tf.nest.map_structure(lambda p, g: p - lr * g, classifier, grads)
+    rates = lr if isinstance(lr, Classifier) else Classifier(lr, lr)
+    return tf.nest.map_structure(lambda p, g, rate: p - rate * g, classifier, grads, rates)
 
 
-def unrolled_path(start: Classifier, loss_fn: LossFn, *, lr: float, steps: int) -> Path:
+def unrolled_path(
+    start: Classifier, loss_fn: LossFn, *, lr: float | Classifier, steps: int
+) -> Path:
     """Returns the path of `steps` steps of gradient descent from `start`.
 
-    Assigns nothing, so an outer tape can differentiate the path with respect to `start`:
-    gradients of gradients are kept.
+    Assigns nothing, so an outer tape can differentiate the path with respect to `start` and
+    to rates: gradients of gradients are kept.
+
+    Args:
+        start: Where it begins.
+        loss_fn: What it descends on.
+        lr: Its rate, or one for each parameter.
+        steps: How many.
     """
     visited = [start]
     for _ in range(steps):  # Unrolled when traced: `steps` is a Python int.
@@ -123,7 +148,7 @@ def unrolled_path(start: Classifier, loss_fn: LossFn, *, lr: float, steps: int) 
     return Path(*visited[1:])
 
 
-def descent_path(start: Classifier, loss_fn: LossFn, *, lr: float, steps: int) -> Path:
+def descent_path(start: Classifier, loss_fn: LossFn, *, lr: float | Classifier, steps: int) -> Path:
     """Returns the same as `unrolled_path`.
 
     For what nothing differentiates: a loop in the graph, where the other would unroll

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from lst_tf2.adaptation.inner_loop import Path, descent_path, unrolled_path
+from lst_tf2.adaptation.inner_loop import Path, descent_path, unrolled_path, with_rates
 from lst_tf2.adaptation.method import Evidence, Method, PseudoLabeled, Selection, candidates
 from lst_tf2.adaptation.parts import support_loss
 from lst_tf2.config import InnerLoopConfig, SelfTrainingConfig
@@ -44,6 +44,7 @@ def first_evidence(
     unlabeled: Features,
     initial: Classifier,
     config: InnerLoopConfig,
+    rates: Classifier | None = None,
 ) -> Evidence:
     """Returns the evidence of the first stage, whose labeler knows the support set alone.
 
@@ -52,6 +53,7 @@ def first_evidence(
         unlabeled: Features of the window of unlabeled images, distractors included.
         initial: The meta-learned classifier.
         config: Rate and steps of the labeler.
+        rates: Learned ones in place of that rate, here and in all that descends later.
     """
     features, labels = support
     way = initial.bias.shape[-1]
@@ -63,9 +65,10 @@ def first_evidence(
         logit_weights=no_weights,
         loss_weights=None,
     )
-    evidence = Evidence(features, labels, unlabeled, initial, initial, nothing, descent_path)
-    steps = config.pseudo_label_steps
-    path = unrolled_path(initial, support_loss(evidence), lr=config.inner_lr, steps=steps)
+    descend = with_rates(descent_path, rates)
+    evidence = Evidence(features, labels, unlabeled, initial, initial, nothing, descend)
+    lr, steps = config.inner_lr, config.pseudo_label_steps
+    path = with_rates(unrolled_path, rates)(initial, support_loss(evidence), lr=lr, steps=steps)
     return evidence._replace(labeler=path.last(initial))
 
 
@@ -151,6 +154,7 @@ def self_train(
     windows: list[Features],
     initial: Classifier,
     config: SelfTrainingConfig,
+    rates: Classifier | None = None,
 ) -> SelfTraining:
     """Runs all stages of recurrent self-training.
 
@@ -164,6 +168,7 @@ def self_train(
         windows: Features of the windows of unlabeled images, distractors included.
         initial: The meta-learned classifier.
         config: Numbers of stages and steps.
+        rates: Learned ones of the gradient descent, in place of that of `config`.
 
     Returns:
         The stages, and the path of the last stage as the method finishes it.
@@ -171,7 +176,7 @@ def self_train(
     Raises:
         InputError: If the method gives something that is not asked for.
     """
-    evidence = first_evidence(support, windows[0], initial, config)
+    evidence = first_evidence(support, windows[0], initial, config, rates)
     stages: list[Stage] = []
     probs: list[tf.Tensor] = []
     for index in range(config.num_stages):

@@ -131,6 +131,13 @@ class EpisodeRunFlags(RunNameFlags, RunFlags):
         "<pretrain_w_path>/<dataset>/<shot_num>-shot_MTL_weights.",
         flag="finetune_w_path",
     )
+    learn_inner_lr: bool = setting(
+        False,
+        "Learn a rate for each parameter of the classifier, from base_lr on, for the gradient "
+        "descent inside an episode (Meta-SGD); a test finds out by itself.",
+        flag="learn_inner_lr",
+        group=METHOD,
+    )
     protocol: str = setting(
         "paper",
         "`paper`: queries and distractors as published (K queries per class in validation and "

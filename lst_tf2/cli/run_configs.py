@@ -122,6 +122,7 @@ def _given_to_both(run: EpisodeRunFlags, values: flags.FlagValues) -> dict[str, 
         "pretrained_path": run.pretrained_path,
         "finetune_path": _finetune_path(run, values),
         "distribution": _workers(values),
+        "model": {"learn_inner_lr": run.learn_inner_lr},
     }
 
 

@@ -30,10 +30,11 @@ WEIGHTINGS = ("soft", "none")
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig(Settings, group=METHOD):
-    """Describes the backbone.
+    """Describes the backbone, and whether rates of the inner loop are learned beside it.
 
     `precision` is that of its convolutions and of what passes between them; weights,
-    statistics and everything after the backbone are float32.
+    statistics and everything after the backbone are float32. With `learn_inner_lr` each
+    parameter of the classifier has a learned rate in place of `inner_lr` (arXiv:1707.09835).
     """
 
     filters: tuple[int, ...] = setting(
@@ -66,6 +67,7 @@ class ModelConfig(Settings, group=METHOD):
         flag="recompute",
         group=RUNNING,
     )
+    learn_inner_lr: bool = setting(False)
 
     def check(self) -> None:
         """Raises `InputError` unless a map is left after the last block."""

@@ -161,8 +161,8 @@ class MethodRun:
 
     def _train(self, features: EpisodeFeatures) -> SelfTraining:
         windows = [window.inputs for window in features.windows]
-        initial = self.learner.classifier.read()
-        return self_train(self.method, features.support, windows, initial, self.config)
+        initial, rates = self.learner.classifier.read(), self.learner.read_inner_rates()
+        return self_train(self.method, features.support, windows, initial, self.config, rates)
 
 
 class EpisodeRun:

@@ -1,5 +1,6 @@
 """Meta-test: recurrent self-training on many episodes of unseen classes."""
 
+import dataclasses
 import pathlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from lst_tf2.data.feeding_order import PROTOCOL_ARRANGEMENTS
 from lst_tf2.data.lists import EpisodeLists, open_lists
 from lst_tf2.data.pipeline import stream_episodes
 from lst_tf2.distribution.strategy import Distribution, distribute
+from lst_tf2.errors import check
 from lst_tf2.evaluation.calibrated import run_calibrated
 from lst_tf2.evaluation.episode import (
     EpisodeResult,
@@ -28,7 +30,7 @@ from lst_tf2.models.learner import Learner
 from lst_tf2.progress import Progress
 from lst_tf2.runs.checkpoints import find_checkpoint, read_best, restore
 from lst_tf2.runs.initial_weights import restore_start
-from lst_tf2.runs.run_folder import check_model
+from lst_tf2.runs.run_folder import check_model, read_model
 from lst_tf2.structures import Episode
 
 
@@ -46,6 +48,7 @@ def meta_test(config: MetaTestConfig) -> MetaTestResults:
         InputError: If the data, the checkpoint or the settings do not fit.
         LostWorkerError: If another process of the test is gone.
     """
+    config = with_rates_of_run(config)
     distribution = distribute(config.distribution)
     windows = plan_test_windows(config.test_list.episode, config.self_training, config.protocol)
     with distribution.scope():
@@ -103,6 +106,30 @@ def running_figures(results: list[EpisodeResult]) -> dict[str, float]:
     }
 
 
+def with_rates_of_run(config: MetaTestConfig) -> MetaTestConfig:
+    """Returns `config` with learned rates where the learner that it tests has them.
+
+    Raises:
+        InputError: If there is no such run, or rates are asked for that it does not have.
+    """
+    folder = pathlib.Path(config.run_folder)
+    if config.test_iter == "0":
+        if not config.finetune_path:
+            return config
+        folder = pathlib.Path(config.finetune_path).parent
+    is_learned = read_model(folder).learn_inner_lr
+    check(
+        is_learned or not config.model.learn_inner_lr,
+        f"learn_inner_lr=False, as {folder} was trained",
+        True,
+        "leave it out",
+        "learn_inner_lr",
+    )
+    return dataclasses.replace(
+        config, model=dataclasses.replace(config.model, learn_inner_lr=is_learned)
+    )
+
+
 def restore_learner(config: MetaTestConfig) -> tuple[Learner, int]:
     """Returns the learner of the checkpoint that `config.test_iter` names, and its step.
 
@@ -110,6 +137,7 @@ def restore_learner(config: MetaTestConfig) -> tuple[Learner, int]:
     """
     keras.utils.set_random_seed(config.test_list.seed)
     learner = Learner(config.model, config.test_list.episode.way)
+    learner.start_inner_rates(config.self_training.inner_lr)
     if config.test_iter == "0":
         restore_start(learner, config.model, config.pretrained_path, config.finetune_path)
         return learner, 0

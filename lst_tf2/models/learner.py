@@ -49,6 +49,33 @@ class LinearHead(Rebuildable, keras.layers.Layer):
         return embeddings @ kernel + bias
 
 
+@registered
+class InnerRates(Rebuildable, keras.layers.Layer):
+    """Holds a learned rate for each parameter of a linear classifier (arXiv:1707.09835)."""
+
+    def __init__(self, width: int, num_classes: int, **kwargs):
+        super().__init__(**kwargs)
+        self.width, self.num_classes = width, num_classes
+        self.kernel = self._add("kernel", (width, num_classes))
+        self.bias = self._add("bias", (num_classes,))
+
+    def _add(self, name: str, shape: tuple[int, ...]):
+        return self.add_weight(name=name, shape=shape, initializer="zeros", trainable=True)
+
+    def named_variables(self) -> dict:
+        """Returns all variables by names that do not depend on Keras."""
+        return {"kernel": self.kernel, "bias": self.bias}
+
+    def fill(self, lr: float) -> None:
+        """Sets all rates to `lr`."""
+        for variable in self.named_variables().values():
+            variable.assign(tf.fill(variable.shape, lr))
+
+    def read(self) -> Classifier:
+        """Returns the present values as tensors."""
+        return Classifier(tf.convert_to_tensor(self.kernel), tf.convert_to_tensor(self.bias))
+
+
 def name_parts(**parts) -> dict:
     """Returns the named variables of all `parts`, each name led by its part's."""
     return {
@@ -87,7 +114,11 @@ class PretrainModel(Rebuildable, keras.Model):
 
 @registered
 class Learner(Rebuildable, keras.Model):
-    """Owns backbone, initial classifier and soft weighting network (arXiv:1906.00562)."""
+    """Owns backbone, initial classifier and soft weighting network (arXiv:1906.00562).
+
+    With `learn_inner_lr` also `inner_rates`, which are zeros until `start_inner_rates`; else
+    they are None.
+    """
 
     def __init__(self, config: ModelConfig, way: int, **kwargs):
         super().__init__(**kwargs)
@@ -95,18 +126,39 @@ class Learner(Rebuildable, keras.Model):
         self.backbone = ResNet12(config, name="backbone")
         self.classifier = LinearHead(config.embedding_width, way, name="classifier")
         self.soft_weighting = SoftWeightingNetwork(config, name="soft_weighting")
+        self.inner_rates = None
+        if config.learn_inner_lr:
+            self.inner_rates = InnerRates(config.embedding_width, way, name="inner_rates")
 
     def named_variables(self) -> dict:
         """Returns all variables by names that do not depend on Keras."""
         return name_parts(
-            backbone=self.backbone, classifier=self.classifier, soft_weighting=self.soft_weighting
+            backbone=self.backbone,
+            classifier=self.classifier,
+            soft_weighting=self.soft_weighting,
+            **self.rate_parts,
         )
+
+    @property
+    def rate_parts(self) -> dict:
+        """The part `inner_rates` by its name; nothing where they are not learned."""
+        return {} if self.inner_rates is None else {"inner_rates": self.inner_rates}
+
+    def start_inner_rates(self, lr: float) -> None:
+        """Sets the rates, where they are learned, to what they are before meta-training."""
+        for rates in self.rate_parts.values():
+            rates.fill(lr)
+
+    def read_inner_rates(self) -> Classifier | None:
+        """Returns the rate of each parameter of the classifier; None where none are learned."""
+        return None if self.inner_rates is None else self.inner_rates.read()
 
     @property
     def meta_variables(self) -> list:
         """What the query loss after fine-tuning trains, in a fixed order."""
         head = [self.classifier.kernel, self.classifier.bias]
-        return [*self.backbone.scales, *self.backbone.shifts, *head]
+        rates = name_parts(**self.rate_parts).values()
+        return [*self.backbone.scales, *self.backbone.shifts, *head, *rates]
 
     @property
     def swn_variables(self) -> list:

@@ -14,6 +14,8 @@ from lst_tf2.files import read_json, write_json
 FREE_SETTINGS = ("loop", "run_folder", "jit_compile", "cache", "distribution")
 # Parts of the model's settings that say how to compute, not what the weights mean.
 COMPUTE_SETTINGS = ("precision", "recompute")
+# Parts that say nothing about the backbone.
+LEARNER_SETTINGS = ("learn_inner_lr",)
 
 
 def flatten(settings: dict, prefix: str = "") -> dict[str, Any]:
@@ -128,12 +130,14 @@ def read_model(path: pathlib.Path) -> ModelConfig:
         check(False, expected, f"{stored} ({error})", "restore the file")
 
 
-def check_model(path: pathlib.Path, model: ModelConfig) -> None:
+def check_model(
+    path: pathlib.Path, model: ModelConfig, ignored: tuple[str, ...] = COMPUTE_SETTINGS
+) -> None:
     """Raises `InputError` unless the run in `path` has the model that the settings describe."""
     stored = _stored_model(path)
-    wanted = {k: v for k, v in dataclasses.asdict(model).items() if k not in COMPUTE_SETTINGS}
+    wanted = {k: v for k, v in dataclasses.asdict(model).items() if k not in ignored}
     if differences := list_differences(stored, wanted):
         raise InputError(
             f"Expected the model of the run in {path}, received another: {'; '.join(differences)}; "
             "repeat its settings."
-        ).about("filters", "image_size", "activation", "norm")
+        ).about("filters", "image_size", "activation", "norm", "learn_inner_lr")

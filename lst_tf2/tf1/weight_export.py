@@ -21,6 +21,9 @@ from lst_tf2.tf1.weight_import import (
 # Of the initial classifier; of a pre-trained head, ours or taken over from the original.
 HEAD_BIASES = ("classifier/bias", "head/bias", f"{FOREIGN_PREFIX}weights/b5")
 
+# Learned rates of the inner loop, which the original does not have.
+RATES = "inner_rates/kernel"
+
 
 def find_checkpoint_files(path: pathlib.Path) -> dict[int, pathlib.Path]:
     """Returns our checkpoints at `path`, a file or a run folder, by step.
@@ -46,12 +49,18 @@ def read_checkpoint(path: pathlib.Path, step: int, settings: ModelConfig) -> Con
     the shifts and the head is empty of knowledge: zeros for 64 classes.
 
     Raises:
-        InputError: If it is damaged or not a checkpoint of a backbone or learner.
+        InputError: If it is damaged, not a checkpoint of a backbone or learner, or of a learner
+            that the original can not have.
     """
     ours = read_arrays(path)
     shapes = _first_kernel_shapes(ours)
     if not shapes:
         raise InputError(f"Expected a backbone in {path}, received {sorted(ours)[:5]}.")
+    if RATES in ours:
+        raise InputError(
+            f"Expected one rate for all inner steps in {path}, as the original program has, "
+            "received learned ones; train without learn_inner_lr to convert."
+        )
     model = with_filters(settings, shapes)
     check_size(model, [ours[name] for name in HEAD_BIASES if name in ours], ours.values())
     groups = {

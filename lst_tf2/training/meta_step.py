@@ -10,6 +10,7 @@ from lst_tf2.adaptation.inner_loop import (
     classify,
     summed_cross_entropy,
     unrolled_path,
+    with_rates,
 )
 from lst_tf2.adaptation.method import Evidence, Method, PseudoLabeled
 from lst_tf2.adaptation.registry import load_method
@@ -32,7 +33,7 @@ class QueryResults(NamedTuple):
     """Holds what the query set says, losses summed over queries and divided by the shot."""
 
     retrain_query_loss: tf.Tensor  # trains the soft weighting network
-    finetune_query_loss: tf.Tensor  # trains scale, shift and initial classifier
+    finetune_query_loss: tf.Tensor  # trains scale, shift, initial classifier and inner rates
     accuracy: tf.Tensor  # after fine-tuning, 0..1
 
 
@@ -45,13 +46,18 @@ def observe(
     """
     support = episode.support.map_inputs(learner.embed)
     unlabeled = learner.embed(episode.unlabeled.inputs)
-    evidence = first_evidence(support, unlabeled, learner.classifier.read(), config)
+    initial, rates = learner.classifier.read(), learner.read_inner_rates()
+    evidence = first_evidence(support, unlabeled, initial, config, rates)
     return last_choice(method, evidence, config.num_stages)
 
 
 def adapt(learner: Learner, method: Method, evidence: Evidence, chosen: PseudoLabeled) -> Stage:
-    """Adapts the classifier, differentiable with respect to it and to the weights of `chosen`."""
-    evidence = evidence._replace(initial=learner.classifier.read(), descend=unrolled_path)
+    """Adapts the classifier.
+
+    Differentiable with respect to it, to learned rates and to the weights of `chosen`.
+    """
+    descend = with_rates(unrolled_path, learner.read_inner_rates())
+    evidence = evidence._replace(initial=learner.classifier.read(), descend=descend)
     return fit(method, evidence, chosen)
 
 

@@ -73,6 +73,7 @@ def build_trainer(config: MetaTrainConfig, distribution: Distribution | None = N
     keras.utils.set_random_seed(config.seed)  # Initial weights alone draw from it.
     with distribution.scope():
         learner = Learner(config.model, config.train_list.episode.way)
+        learner.start_inner_rates(config.adaptation.inner_lr)
         restore_start(learner, config.model, config.pretrained_path, config.finetune_path)
         parts = (learner, config.adaptation, config.optimizer, config.swn_optimizer)
         if distribution.num_replicas == 1:

@@ -78,6 +78,33 @@ def test_descent_matches_closed_form_and_is_twice_differentiable():
     np.testing.assert_allclose(tape.gradient(w3, w0), [0.512], rtol=1e-6)
 
 
+@pytest.mark.parametrize("descend", [inner_loop.unrolled_path, inner_loop.descent_path])
+def test_step_at_learned_rates_and_its_gradient_match_closed_form(descend):
+    def loss_fn(classifier):
+        return tf.reduce_sum(classifier.bias**2) + 3 * tf.reduce_sum(classifier.kernel)
+
+    # The slopes at the start are 2 w = 8 and 2 of the biases 4 and 1, and 3 of each kernel entry:
+    # 4 - 0.1 * 8 = 3.2, 1 - 0.25 * 2 = 0.5, 1 - 0.5 * 3 = -0.5, 2 - 0 * 3 = 2.
+    # Of half the sum of squares after the step, the slope by a rate is the new value times minus
+    # the slope at the start: 3.2 * -8 = -25.6, 0.5 * -2 = -1, -0.5 * -3 = 1.5, 2 * -3 = -6.
+    start = Classifier(tf.constant([[1.0, 2.0]]), tf.constant([4.0, 1.0]))
+    rates = Classifier(tf.constant([[0.5, 0.0]]), tf.constant([0.1, 0.25]))
+    with tf.GradientTape() as tape:
+        tape.watch(rates)
+        path = inner_loop.with_rates(descend, rates)(start, loss_fn, lr=99.0, steps=1)
+        end = path.last(start)
+        judged = tf.add_n([tf.reduce_sum(values**2) / 2 for values in end])
+    np.testing.assert_allclose(end.kernel, [[-0.5, 2.0]], rtol=1e-6)
+    np.testing.assert_allclose(end.bias, [3.2, 0.5], rtol=1e-6)
+    slopes = tape.gradient(judged, rates)
+    np.testing.assert_allclose(slopes.kernel, [[1.5, -6.0]], rtol=1e-6)
+    np.testing.assert_allclose(slopes.bias, [-25.6, -1.0], rtol=1e-6)
+
+
+def test_without_learned_rates_descent_is_as_it_was():
+    assert inner_loop.with_rates(inner_loop.unrolled_path, None) is inner_loop.unrolled_path
+
+
 def test_loop_visits_what_unrolled_steps_visit(problem):
     start, support, *_ = as_tensors(problem)
     loss_fn = parts.support_loss(evidence_of(start, *support))

@@ -118,6 +118,26 @@ def test_without_weighting_scores_do_not_matter(problem):
     assert np.abs(plain - kernel(score_evenly)).max() > 1e-4
 
 
+def test_learned_rates_take_the_place_of_the_one_everywhere(problem):
+    support, windows, initial = problem
+    config = SelfTrainingConfig(num_stages=2, retrain_steps=2, steps_per_stage=3, inner_steps=5)
+    method = load_method(config, types.SimpleNamespace(soft_weighting=score_unevenly))
+
+    def classifiers(rates):
+        training = self_train(method, support, windows, initial, config, rates)
+        first = first_evidence(support, windows[0], initial, config, rates).labeler
+        ends = [stage.path.last(initial) for stage in training.stages]
+        return tf.nest.flatten([first, *ends, training.final_path.last(initial)])
+
+    def filled(rate):
+        return tf.nest.map_structure(lambda values: tf.fill(values.shape, rate), initial)
+
+    for with_one, with_rates in zip(classifiers(None), classifiers(filled(0.01)), strict=True):
+        np.testing.assert_allclose(with_one, with_rates, rtol=1e-6)
+    for values, start in zip(classifiers(filled(0.0)), [*initial] * 4, strict=True):
+        np.testing.assert_array_equal(values, start)
+
+
 def test_graph_matches_eager(problem):
     eager = train(problem)
     graph = tf.function(lambda: train(problem).final_path.last(None).kernel)()

@@ -91,6 +91,77 @@ def test_training_takes_stages_selection_and_method(home, flags):
     assert (home / "checkpoints" / name / "step_2.npz").exists()
 
 
+@pytest.fixture(name="rates_run")
+def fixture_rates_run(home):
+    """A run that learns its inner rates; trained once."""
+    more = ["--way_num=3", "--nb_ul_samples=3", "--metatrain_iterations=2", "--protocol=paper"]
+    more += ["--train_episode_num=6", "--val_episode_num=2", "--base_lr=0.02", "--learn_inner_lr"]
+    result = run("train.py", *MODEL, *more, "--exp_name=rates", cwd=home)
+    assert result.returncode == 0, result.stderr
+    return home / "checkpoints" / "rates"
+
+
+def tested(home, *flags):
+    """The accuracies step by step, and the settings, that a test of two episodes stores."""
+    result = run("test.py", *TEST, *flags, cwd=home)
+    assert result.returncode == 0, result.stderr
+    path = home / re.search(r"checkpoints\S+\.json", result.stdout)[0]
+    with np.load(path.with_suffix(".npz")) as curves:
+        return curves["final"], json.loads(path.read_text())["settings"]
+
+
+def test_learned_rates_move_and_a_test_goes_by_them(home, rates_run):
+    with np.load(rates_run / "step_2.npz") as saved:
+        arrays = dict(saved)
+    assert arrays["inner_rates/kernel"].shape == (8, 3)
+    assert arrays["inner_rates/bias"].shape == (3,)
+    # Adam at 0.001: its first step is 0.001, its second at most sqrt(2 (0.09^2 + 0.1^2)) / 0.19 =
+    # 1.0014 times that, either way.
+    moved = np.abs(arrays["inner_rates/kernel"] - 0.02)
+    assert 1e-3 < moved.max() <= 2.0015e-3
+    _, settings = tested(home, "--exp_name=rates", "--test_iter=2")
+    assert settings["model"]["learn_inner_lr"] is True
+    # At rates of 0 nothing that is learned inside an episode can change an accuracy.
+    still = arrays | {n: 0 * a for n, a in arrays.items() if n.startswith("inner_rates/")}
+    np.savez(rates_run / "step_3.npz", **still)
+    final, _ = tested(home, "--exp_name=rates", "--test_iter=3", "--bn_stats=calibrated")
+    (rates_run / "step_3.npz").unlink()
+    assert (final == final[:, :1]).all()
+    learner = lst_tf2.load_run(rates_run)
+    np.testing.assert_array_equal(learner.inner_rates.kernel, arrays["inner_rates/kernel"])
+    learner.start_inner_rates(0.0)
+    episode = lst_tf2.sample_episode(home / "data" / "letters", SMALL)
+    (*_, last) = lst_tf2.adapt(learner, episode, stages=STAGES)
+    np.testing.assert_array_equal(last.classifier.kernel, learner.classifier.kernel)
+
+
+def test_learned_rates_are_taken_over_from_the_learner_to_start_from(home, rates_run):
+    start = ["--meta_finetune", f"--finetune_w_path={rates_run / 'step_2.npz'}"]
+    _, settings = tested(home, "--exp_name=rates", "--test_iter=0", *start)
+    assert settings["model"]["learn_inner_lr"] is True
+    more = ["--way_num=3", "--nb_ul_samples=3", "--metatrain_iterations=1", "--protocol=paper"]
+    more += ["--train_episode_num=6", "--val_episode_num=2", *start]
+    learning = ["--learn_inner_lr", "--meta_lr=0", "--min_meta_lr=0"]
+    for name, flags in (("on", learning), ("off", [])):
+        result = run("train.py", *MODEL, *more, *flags, f"--exp_name={name}", cwd=home)
+        assert result.returncode == 0, result.stderr
+    with (
+        np.load(rates_run / "step_2.npz") as before,
+        np.load(home / "checkpoints" / "on" / "step_1.npz") as on,
+        np.load(home / "checkpoints" / "off" / "step_1.npz") as off,
+    ):
+        np.testing.assert_array_equal(on["inner_rates/kernel"], before["inner_rates/kernel"])
+        assert not [name for name in off.files if "rates" in name]
+
+
+def test_rates_that_are_not_there_are_one_line(home, rates_run):
+    result = run("test.py", *TEST, "--test_iter=2", "--learn_inner_lr", cwd=home)
+    assert_refused(result, "learn_inner_lr=False, as checkpoints/small", "(--learn_inner_lr)")
+    back = [f"--input={rates_run / 'step_2.npz'}", "--output=old", "--to_tf1", "--img_size=16"]
+    result = run("convert_tf1_weights.py", *back, cwd=home)
+    assert_refused(result, "one rate for all inner steps", "received learned ones")
+
+
 def test_methods_that_can_not_be_had_are_one_line(home):
     for flags, texts in (
         (["--method=lts"], ["method to be one of lst, support", "received 'lts'", "(--method)"]),

@@ -11,14 +11,18 @@ import tensorflow as tf
 from lst_tf2.config import ModelConfig
 from lst_tf2.errors import InputError
 from lst_tf2.models.layers import BatchStatsNorm, ExampleNorm, ScaleShiftConv
-from lst_tf2.models.learner import Learner, LinearHead, PretrainModel
+from lst_tf2.models.learner import InnerRates, Learner, LinearHead, PretrainModel
 from lst_tf2.models.resnet12 import ResidualBlock, ResNet12
 from lst_tf2.models.soft_weighting import SoftWeightingNetwork
 
 SMALL = ModelConfig(filters=(4, 8), image_size=16)
-OTHER = ModelConfig((3, 5, 7), 8, "relu", "layer_norm", "bfloat16", recompute=True)
+OTHER = ModelConfig(
+    (3, 5, 7), 8, "relu", "layer_norm", "bfloat16", recompute=True, learn_inner_lr=True
+)
+RATES = ModelConfig(filters=(4, 8), image_size=16, learn_inner_lr=True)
 MODELS = {
     "learner": lambda config=SMALL: Learner(config, way=3),
+    "learner with rates": lambda config=RATES: Learner(config, way=3),
     "pretrain": lambda config=SMALL: PretrainModel(config, num_classes=6),
 }
 PARTS = {
@@ -26,6 +30,7 @@ PARTS = {
     "soft_weighting": lambda: SoftWeightingNetwork(OTHER),
     "block": lambda: ResidualBlock(4, 8, OTHER, name="block7"),
     "convolution": lambda: ScaleShiftConv(4, 8, is_centred=True),
+    "rates": lambda: InnerRates(8, 3),
     "head": lambda: LinearHead(8, 3, trainable=False),
     "batch_norm": BatchStatsNorm,
     "layer_norm": ExampleNorm,

@@ -5,7 +5,7 @@ import pytest
 
 from lst_tf2.config import LoopConfig, ModelConfig, PretrainConfig
 from lst_tf2.errors import InputError, MissingInputError
-from lst_tf2.runs.run_folder import check_model, claim, flatten
+from lst_tf2.runs.run_folder import check_model, claim, flatten, read_model
 
 
 @pytest.fixture(name="config")
@@ -55,6 +55,15 @@ def test_model_must_be_that_of_the_run(config):
         (path / "config.json").write_text(damaged)
         with pytest.raises(InputError, match=r"config\.json"):
             check_model(path, ModelConfig())
+
+
+def test_runs_of_before_learn_no_rates(config):
+    path = claim(config.run_folder, config, overwrite=False)
+    settings = json.loads((path / "config.json").read_text())
+    assert settings["settings"]["model"].pop("learn_inner_lr") is False
+    (path / "config.json").write_text(json.dumps(settings))
+    assert read_model(path) == ModelConfig()
+    claim(config.run_folder, config, overwrite=False)
 
 
 def test_folder_with_results_alone_can_be_claimed(config, tmp_path):

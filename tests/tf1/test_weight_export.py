@@ -34,6 +34,13 @@ def test_filters_keep_the_order_of_the_blocks(tmp_path):
     assert weight_export.read_checkpoint(tmp_path / "step_5.npz", 5, SMALL).model == model
 
 
+def test_learned_rates_are_refused(tmp_path):
+    learner = Learner(dataclasses.replace(SMALL, learn_inner_lr=True), way=3)
+    CheckpointStore(tmp_path, learner.named_variables()).save(5)
+    with pytest.raises(InputError, match=r"one rate for all inner steps in .*learned ones"):
+        weight_export.read_checkpoint(tmp_path / "step_5.npz", 5, SMALL)
+
+
 def test_incomplete_checkpoints_are_refused(tmp_path):
     with pytest.raises(MissingInputError, match=r"Expected step_<n>\.npz"):
         weight_export.find_checkpoint_files(tmp_path)

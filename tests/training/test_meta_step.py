@@ -27,10 +27,11 @@ def random_meta_batch(count=2, seed=0):
     return Episode(*(Examples(images(k), labels(k)) for k in (1, 4, 3, 0)))
 
 
-def build_trainer(config=CONFIG):
+def build_trainer(config=CONFIG, **model):
     # Some initial weights put a pseudo label on the edge, where the loss has a step.
     keras.utils.set_random_seed(0)
-    learner = Learner(ModelConfig(filters=(4, 8), image_size=8), way=3)
+    learner = Learner(ModelConfig(filters=(4, 8), image_size=8, **model), way=3)
+    learner.start_inner_rates(config.inner_lr)
     return MetaTrainer(learner, config, OptimizerConfig(0.01), OptimizerConfig(0.01))
 
 
@@ -105,17 +106,40 @@ def test_steps_learn_and_are_compiled_once():
     assert trainer.train_step.experimental_get_tracing_count() == 1
 
 
-def test_gradient_is_that_of_finite_differences():
+@pytest.mark.parametrize(
+    ("name", "step"),
+    [("classifier/kernel", 0.01), ("inner_rates/kernel", 0.001), ("inner_rates/bias", 0.001)],
+)
+def test_gradient_is_that_of_finite_differences(name, step):
     # In float32 a central difference of the loss is good to a percent or so.
-    trainer, batch = build_trainer(), random_meta_batch()
-    kernel = trainer.learner.classifier.kernel
+    trainer, batch = build_trainer(learn_inner_lr=True), random_meta_batch()
+    learner = trainer.learner
+    variable = learner.named_variables()[name]
+    (place,) = [i for i, each in enumerate(learner.meta_variables) if each is variable]
     _, meta_gradients, _ = trainer.gradients(batch)
-    gradient, base = meta_gradients[-2].numpy(), kernel.numpy()
+    gradient, base = meta_gradients[place].numpy(), variable.numpy()
     direction = gradient / np.linalg.norm(gradient)
 
     def loss_at(distance):
-        kernel.assign(base + distance * direction)
+        variable.assign(base + distance * direction)
         return float(trainer.gradients(batch)[0]["finetune_query_loss"])
 
-    slope = (loss_at(0.01) - loss_at(-0.01)) / 0.02
+    slope = (loss_at(step) - loss_at(-step)) / (2 * step)
     assert slope == pytest.approx(np.linalg.norm(gradient), rel=0.03)
+
+
+def test_rates_are_learned_on_request_from_the_one_rate_on():
+    plain, learning = build_trainer(), build_trainer(learn_inner_lr=True)
+    added = learning.learner.named_variables().keys() - plain.learner.named_variables().keys()
+    assert added == {"inner_rates/kernel", "inner_rates/bias"}
+    rates = learning.learner.inner_rates
+    assert [*learning.learner.meta_variables[-2:]] == [rates.kernel, rates.bias]
+    expected, actual = (t.gradients(random_meta_batch()) for t in (plain, learning))
+    for name, value in expected[0].items():
+        np.testing.assert_allclose(actual[0][name], value, rtol=1e-5, err_msg=name)
+    for one, other in zip(expected[1], actual[1][:-2], strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+    learning.train_step(random_meta_batch())
+    # The first step of Adam moves each by its rate of 0.01, up or down.
+    moved = np.abs(rates.kernel.numpy() - CONFIG.inner_lr)
+    np.testing.assert_allclose(moved, 0.01, rtol=1e-2)
