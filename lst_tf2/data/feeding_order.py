@@ -79,7 +79,7 @@ PROTOCOL_ARRANGEMENTS = {"paper": arrange_as_paper, "standard": arrange_mixed}
 
 
 def training_arrangement(episode: EpisodeConfig) -> Arrangement:
-    """Returns how meta-training and its validation feed such episodes, in either protocol."""
+    """Returns how meta-training feeds such episodes, in either protocol."""
     return arrange_mixed if episode.num_distractor_classes else arrange_for_training
 
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 from lst_tf2.adaptation.stages import tell_of_rows
 from lst_tf2.config import MetaTrainConfig
 from lst_tf2.data.cache import open_images
-from lst_tf2.data.feeding_order import training_arrangement
+from lst_tf2.data.feeding_order import arrange_for_training, training_arrangement
 from lst_tf2.data.images import ImageSource
 from lst_tf2.data.lists import EpisodeLists, open_lists
 from lst_tf2.data.pipeline import stream_episodes, stream_meta_batches
@@ -160,5 +160,4 @@ class MetaTraining:
         count = self.config.num_val_episodes
         turn = math.ceil(step / self.config.loop.validate_every_steps) - 1
         indices = [i % len(self.val_lists) for i in range(turn * count, (turn + 1) * count)]
-        arrange = training_arrangement(self.val_lists.config.episode)
-        return stream_episodes(self.val_lists, arrange, indices, self.val_images)
+        return stream_episodes(self.val_lists, arrange_for_training, indices, self.val_images)
