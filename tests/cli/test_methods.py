@@ -101,7 +101,7 @@ def fixture_rates_run(home):
     return home / "checkpoints" / "rates"
 
 
-def tested(home, *flags):
+def results_of(home, *flags):
     """The accuracies step by step, and the settings, that a test of two episodes stores."""
     result = run("test.py", *TEST, *flags, cwd=home)
     assert result.returncode == 0, result.stderr
@@ -119,12 +119,12 @@ def test_learned_rates_move_and_a_test_goes_by_them(home, rates_run):
     # 1.0014 times that, either way.
     moved = np.abs(arrays["inner_rates/kernel"] - 0.02)
     assert 1e-3 < moved.max() <= 2.0015e-3
-    _, settings = tested(home, "--exp_name=rates", "--test_iter=2")
+    _, settings = results_of(home, "--exp_name=rates", "--test_iter=2")
     assert settings["model"]["learn_inner_lr"] is True
     # At rates of 0 nothing that is learned inside an episode can change an accuracy.
     still = arrays | {n: 0 * a for n, a in arrays.items() if n.startswith("inner_rates/")}
     np.savez(rates_run / "step_3.npz", **still)
-    final, _ = tested(home, "--exp_name=rates", "--test_iter=3", "--bn_stats=calibrated")
+    final, _ = results_of(home, "--exp_name=rates", "--test_iter=3", "--bn_stats=calibrated")
     (rates_run / "step_3.npz").unlink()
     assert (final == final[:, :1]).all()
     learner = lst_tf2.load_run(rates_run)
@@ -137,7 +137,7 @@ def test_learned_rates_move_and_a_test_goes_by_them(home, rates_run):
 
 def test_learned_rates_are_taken_over_from_the_learner_to_start_from(home, rates_run):
     start = ["--meta_finetune", f"--finetune_w_path={rates_run / 'step_2.npz'}"]
-    _, settings = tested(home, "--exp_name=rates", "--test_iter=0", *start)
+    _, settings = results_of(home, "--exp_name=rates", "--test_iter=0", *start)
     assert settings["model"]["learn_inner_lr"] is True
     more = ["--way_num=3", "--nb_ul_samples=3", "--metatrain_iterations=1", "--protocol=paper"]
     more += ["--train_episode_num=6", "--val_episode_num=2", *start]
