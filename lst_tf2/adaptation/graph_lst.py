@@ -11,7 +11,7 @@ import dataclasses
 
 import tensorflow as tf
 
-from lst_tf2.adaptation.graph import TINY, nearest_graph
+from lst_tf2.adaptation.graph import TINY, scaled_graph
 from lst_tf2.adaptation.inner_loop import Path
 from lst_tf2.adaptation.logistic import fit_logistic
 from lst_tf2.adaptation.method import (
@@ -35,21 +35,21 @@ class GraphLstConfig(Settings):
     `lst tune` chooses these on validation classes.
     """
 
-    # The graph: of cosines to the `power` among as many neighbours.
+    # The graph: of similarities by local scale among as many neighbours.
     neighbours: int = setting(15, at_least=1)
-    power: float = setting(1.0, at_least=0)
+    sharpness: float = setting(2.0, at_least=0)
     alpha: float = setting(0.7, above=0, at_most=0.999)
     walk_steps: int = setting(8, at_least=1)
     # The growth: known is what is among the best of its class in a round, leaves the other
     # classes less than 1 - `share`, and is as near as `cohesion` of what the known ones are.
     rounds: int = setting(8, at_least=0)
     grown_per_round: int = setting(8, at_least=1)
-    share: float = setting(0.7, above=0, at_most=1)
-    cohesion: float = setting(0.6, at_least=0)
+    share: float = setting(0.6, above=0, at_most=1)
+    cohesion: float = setting(0.5, at_least=0)
     # The probability of a class: logistic in the logit of meeting it.
-    slope: float = setting(1.74, above=0)
-    offset: float = setting(0.78)
-    keep_above: float = setting(0.8, at_least=0, at_most=1)
+    slope: float = setting(1.8, above=0)
+    offset: float = setting(1.41)
+    keep_above: float = setting(0.9, at_least=0, at_most=1)
     # The head: logistic regression on the sphere, every class of the same weight.
     support_share: float = setting(0.3, above=0, at_most=1)
     penalty: float = setting(0.01, above=0)
@@ -96,7 +96,7 @@ def neighbour_walk(embeddings: tf.Tensor, config: GraphLstConfig) -> tf.Tensor:
         config: Of the graph.
     """
     centred = tf.nn.l2_normalize(embeddings - tf.reduce_mean(embeddings, axis=0), axis=1)
-    graph = nearest_graph(centred, config.neighbours, config.power)
+    graph = scaled_graph(centred, config.neighbours, config.sharpness)
     return graph / (tf.reduce_sum(graph, axis=1, keepdims=True) + TINY)
 
 

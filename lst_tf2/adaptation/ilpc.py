@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from lst_tf2.adaptation.graph import TINY, nearest_graph
+from lst_tf2.adaptation.graph import TINY, cosine_graph
 from lst_tf2.adaptation.logistic import fit_on_sphere
 from lst_tf2.adaptation.method import (
     Evidence,
@@ -107,7 +107,7 @@ def propagation(embeddings: tf.Tensor, config: IlpcConfig) -> tf.Tensor:
     The inverse serves all rounds, as the graph stays; it is what the paper approaches by
     conjugate gradients.
     """
-    graph = nearest_graph(embeddings, config.neighbours, POWER)
+    graph = cosine_graph(embeddings, config.neighbours, POWER)
     degrees = tf.math.rsqrt(tf.reduce_sum(graph, axis=1) + TINY)
     graph *= degrees[:, tf.newaxis] * degrees
     return tf.linalg.inv(tf.eye(graph.shape[0]) - config.alpha * graph)

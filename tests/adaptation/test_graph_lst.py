@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from lst_tf2.adaptation import graph_lst
-from lst_tf2.adaptation.graph import nearest_graph
+from lst_tf2.adaptation.graph import cosine_graph, scaled_graph
 from lst_tf2.adaptation.graph_lst import GraphLstConfig
 from lst_tf2.adaptation.inner_loop import classify
 from lst_tf2.adaptation.registry import load_method
@@ -71,8 +71,13 @@ def test_graph_of_neighbours_worked_by_hand():
     # and 60 of the one at 0.
     angles = np.deg2rad([0.0, 60.0, 90.0])
     points = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
-    graph = nearest_graph(tf.constant(points), 1, 2)
+    graph = cosine_graph(tf.constant(points), 1, 2)
     np.testing.assert_allclose(graph, [[0, 0.25, 0], [0.25, 0, 1.5], [0, 1.5, 0]], atol=1e-6)
+    # 1 less the cosine is 0.5 and 0.1340, the squared scales are 0.5, 0.1340 and 0.1340: between
+    # 0 and 60 exp(-0.5 / sqrt(0.5 * 0.1340)) = exp(-1.9319), between 60 and 90 twice exp(-1).
+    graph = scaled_graph(tf.constant(points), 1, 1.0)
+    far, near = np.exp(-1.9319), 2 * np.exp(-1.0)
+    np.testing.assert_allclose(graph, [[0, far, 0], [far, 0, near], [0, near, 0]], atol=1e-4)
 
 
 @pytest.mark.parametrize(
