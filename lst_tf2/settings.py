@@ -30,6 +30,7 @@ class Setting:
     above: float | None
     at_most: float | None
     choices: tuple[str, ...]
+    search: tuple[Any, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +69,7 @@ def setting(  # noqa: PLR0913 - each says one thing about a field
     above: float | None = None,
     at_most: float | None = None,
     choices: tuple[str, ...] = (),
+    search: tuple[Any, ...] = (),
 ) -> Any:
     """Returns a field of a `Settings` class.
 
@@ -81,8 +83,9 @@ def setting(  # noqa: PLR0913 - each says one thing about a field
         above: The same, excluded.
         at_most: Bound of a number from above.
         choices: What a text may be.
+        search: What `lst tune` tries; nothing: it leaves the setting alone.
     """
-    told = Setting(about, flag, group, kind, at_least, above, at_most, choices)
+    told = Setting(about, flag, group, kind, at_least, above, at_most, choices, search)
     return dataclasses.field(default=default, metadata={"setting": told})
 
 

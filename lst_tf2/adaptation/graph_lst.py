@@ -36,23 +36,23 @@ class GraphLstConfig(Settings):
     """
 
     # The graph: of similarities by local scale among as many neighbours.
-    neighbours: int = setting(15, at_least=1)
-    sharpness: float = setting(2.0, at_least=0)
-    alpha: float = setting(0.7, above=0, at_most=0.999)
+    neighbours: int = setting(15, at_least=1, search=(8, 10, 15, 20))
+    sharpness: float = setting(2.0, at_least=0, search=(1.0, 2.0, 3.0))
+    alpha: float = setting(0.7, above=0, at_most=0.999, search=(0.6, 0.7, 0.8))
     walk_steps: int = setting(8, at_least=1)
     # The growth: known is what is among the best of its class in a round, leaves the other
     # classes less than 1 - `share`, and is as near as `cohesion` of what the known ones are.
     rounds: int = setting(8, at_least=0)
     grown_per_round: int = setting(8, at_least=1)
-    share: float = setting(0.6, above=0, at_most=1)
-    cohesion: float = setting(0.5, at_least=0)
+    share: float = setting(0.6, above=0, at_most=1, search=(0.5, 0.6, 0.7, 0.8))
+    cohesion: float = setting(0.5, at_least=0, search=(0.4, 0.5, 0.6, 0.7))
     # The probability of a class: logistic in the logit of meeting it.
     slope: float = setting(1.8, above=0)
     offset: float = setting(1.41)
-    keep_above: float = setting(0.9, at_least=0, at_most=1)
+    keep_above: float = setting(0.9, at_least=0, at_most=1, search=(0.6, 0.7, 0.8, 0.9))
     # The head: logistic regression on the sphere, every class of the same weight.
-    support_share: float = setting(0.3, above=0, at_most=1)
-    penalty: float = setting(0.01, above=0)
+    support_share: float = setting(0.3, above=0, at_most=1, search=(0.2, 0.3, 0.4, 0.5))
+    penalty: float = setting(0.01, above=0, search=(0.003, 0.01, 0.03))
     head_steps: int = setting(100, at_least=1)
 
 

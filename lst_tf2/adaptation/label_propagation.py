@@ -17,8 +17,8 @@ TINY = 1e-12
 class LabelPropagationConfig(lst.LstConfig):
     """Describes the graph, beside all that LST takes."""
 
-    neighbours: int = setting(20, at_least=1)
-    alpha: float = setting(0.99, above=0, at_most=0.999)
+    neighbours: int = setting(20, at_least=1, search=(5, 10, 20, 30))
+    alpha: float = setting(0.99, above=0, at_most=0.999, search=(0.5, 0.8, 0.9, 0.99))
 
 
 def build(config: LabelPropagationConfig, learner) -> Method:

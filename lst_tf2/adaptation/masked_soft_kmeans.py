@@ -19,8 +19,8 @@ class MaskConfig(Settings):
     images, without and with three distractor classes.
     """
 
-    threshold: float = setting(0.6, above=0)
-    slope: float = setting(20.0, above=0)
+    threshold: float = setting(0.6, above=0, search=(0.4, 0.5, 0.6, 0.7, 0.8))
+    slope: float = setting(20.0, above=0, search=(5, 10, 20, 40))
 
 
 def build(config: MaskConfig, learner) -> Method:

@@ -48,6 +48,20 @@ def load_method(stages: InnerLoopConfig, learner) -> Method:
     return dataclasses.replace(method, name=name)
 
 
+def read_settings(stages: InnerLoopConfig) -> Any:
+    """Returns what the factory of a method takes: an object of its settings, or a dict of words.
+
+    Raises:
+        InputError: As `load_method` does.
+    """
+    return _settings_of(stages.method, _find(stages.method), stages)
+
+
+def words_of(stages: InnerLoopConfig) -> dict[str, str]:
+    """Returns the settings of the method by name, as they were given."""
+    return dict(word.split("=", 1) for word in stages.method_settings)
+
+
 def _find(name: str) -> Callable:
     path = METHODS.get(name, name)
     module, _, attribute = path.partition(":")
@@ -65,7 +79,7 @@ def _find(name: str) -> Callable:
 
 def _settings_of(name: str, factory: Callable, stages: InnerLoopConfig) -> Any:
     """Returns what the factory takes: an object of its settings class, or a dict of words."""
-    given = dict(word.split("=", 1) for word in stages.method_settings)
+    given = words_of(stages)
     cls = _settings_class(factory)
     if cls is None:
         return given

@@ -5,7 +5,8 @@
 runs every method on the same --episodes episodes of each kind: 1 and 5 shots, without and with
 classes outside the episode among the unlabeled images, in even and uneven numbers. Gains are over
 the support set alone, episode by episode. It writes results/compare_<dataset>.json, .md and .png.
-The features are those of the run, each image embedded once. label_spreading and
+The features are those of the run, each image embedded once; settings that `lst tune` chose for the
+run are used (--notuned: not). label_spreading and
 self_training_classifier need scikit-learn: pip install 'lst_tf2[compare]'.
 """
 
@@ -17,12 +18,12 @@ from collections.abc import Sequence
 from absl import flags
 
 from lst_tf2.cli.command import Command
-from lst_tf2.cli.flag_rows import build_from, given_values, rows_of
+from lst_tf2.cli.flag_rows import build_from
 from lst_tf2.cli.flag_tables import DataFlags, RunNameFlags
+from lst_tf2.cli.run_configs import piles_config, tell_of_tuned
 from lst_tf2.cli.tensorflow_run import take_memory_as_needed, tensorflow_run
 from lst_tf2.config import DATA, CompareConfig
-from lst_tf2.runs.run_folder import read_model
-from lst_tf2.settings import build, setting
+from lst_tf2.settings import setting
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,25 +37,11 @@ SETTINGS = (CompareFlags, CompareConfig)
 MEMORY_REMEDY = "lower --nb_ul_samples or --num_dis"
 
 
-def compare_config(values: flags.FlagValues) -> CompareConfig:
-    """Returns what to compare.
-
-    Raises:
-        InputError: If a flag is out of bounds, or there is no such run.
-    """
-    asked = build_from(CompareFlags, values)
-    given = {
-        "run_folder": asked.run_folder,
-        "data_folder": asked.data_folder,
-        "model": read_model(pathlib.Path(asked.run_folder)),
-    }
-    return build(CompareConfig, given_values(rows_of(*SETTINGS), values), given)
-
-
 def run_compare(values: flags.FlagValues, _: Sequence[str]) -> None:
     """Compares, prints the table, and writes it, its numbers and a plot."""
     with tensorflow_run(values, MEMORY_REMEDY):
-        config, out = compare_config(values), pathlib.Path(build_from(CompareFlags, values).out)
+        config = piles_config(CompareConfig, SETTINGS, values)
+        out = pathlib.Path(build_from(CompareFlags, values).out)
         take_memory_as_needed()
         from lst_tf2.evaluation.compare import compare
         from lst_tf2.evaluation.compare_report import (
@@ -65,6 +52,8 @@ def run_compare(values: flags.FlagValues, _: Sequence[str]) -> None:
         )
 
         payload = compare(config)
+        for method, taken in payload["tuned"].items():
+            print(tell_of_tuned(method, taken))
         print(format_comparison(payload["rows"], [ACCURACY]), end="\n\n")
         stem = f"compare_{os.path.basename(config.data_folder)}"
         written = write_comparison(payload, out / stem)

@@ -204,6 +204,12 @@ class TestFlags(EpisodeRunFlags):
         group=METHOD,
         choices=("auto", "batch", "calibrated"),
     )
+    use_tuned: bool = setting(
+        True,
+        "Take the settings that `lst tune` chose for the run, where no flag gives them.",
+        flag="tuned",
+        group=METHOD,
+    )
 
 
 @dataclasses.dataclass(frozen=True)

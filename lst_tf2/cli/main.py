@@ -4,7 +4,18 @@ import importlib.metadata
 import sys
 from collections.abc import Sequence
 
-from lst_tf2.cli import ablation, compare, convert, episodes, glyphs, prepare, report, test, train
+from lst_tf2.cli import (
+    ablation,
+    compare,
+    convert,
+    episodes,
+    glyphs,
+    prepare,
+    report,
+    test,
+    train,
+    tune,
+)
 from lst_tf2.cli.command import exit_on_input_error, run
 from lst_tf2.cli.help_text import reference_tables
 from lst_tf2.errors import check
@@ -13,7 +24,7 @@ from lst_tf2.errors import check
 GROUPS = {
     "Images and episodes": (glyphs.GLYPHS, prepare.PREPARE, episodes.EPISODES),
     "Training": (train.PRETRAIN, train.TRAIN),
-    "Evaluation": (test.TEST, report.REPORT, ablation.ABLATION, compare.COMPARE),
+    "Evaluation": (tune.TUNE, test.TEST, report.REPORT, ablation.ABLATION, compare.COMPARE),
     "Weights of the original program": (convert.CONVERT,),
 }
 COMMANDS = {

@@ -1,9 +1,12 @@
 """From the flags of `lst_tf2.cli.flag_tables` to the settings of `lst_tf2.config`."""
 
+import dataclasses
 import json
 import math
 import os
+import pathlib
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from absl import flags
@@ -15,14 +18,17 @@ from lst_tf2.cli.flag_tables import (
     RETIRED_FLAGS,
     TEST_SETTINGS,
     TRAIN_SETTINGS,
+    DataFlags,
     EpisodeRunFlags,
     PretrainFlags,
+    RunNameFlags,
     TestFlags,
     TrainFlags,
 )
 from lst_tf2.cli.original_paths import finetune_path
 from lst_tf2.errors import check, check_at_least
-from lst_tf2.settings import build
+from lst_tf2.runs.run_folder import read_model
+from lst_tf2.settings import build, walk_flags
 
 
 def warn_of_retired_flags(values: flags.FlagValues) -> None:
@@ -109,6 +115,50 @@ def test_config(values: flags.FlagValues) -> config.MetaTestConfig:
         "bn_stats": _bn_stats(run, values.norm),
     }
     return build(config.MetaTestConfig, read, given)
+
+
+def piles_config(
+    cls: type, settings: tuple[type, ...], values: flags.FlagValues
+) -> config.PilesConfig:
+    """Returns the settings `cls` of a run on episodes of all kinds of piles.
+
+    Raises:
+        InputError: If a flag is out of bounds, or there is no such run.
+    """
+    read = _read(settings, values)
+    folder = build(RunNameFlags, read).run_folder
+    given = {
+        "run_folder": folder,
+        "data_folder": build(DataFlags, read).data_folder,
+        "model": read_model(pathlib.Path(folder)),
+    }
+    return build(cls, read, given)
+
+
+def with_tuned_settings(
+    asked: config.MetaTestConfig, values: flags.FlagValues
+) -> config.MetaTestConfig:
+    """Returns `asked` with what `lst tune` chose for the run where no flag says otherwise.
+
+    Raises:
+        InputError: If what it chose is damaged, or does not go with the flags.
+    """
+    if not build(TestFlags, _read(TEST_SETTINGS, values)).use_tuned:
+        return asked
+    from lst_tf2.runs.tuned import with_tuned  # Imports TensorFlow.
+
+    rows = walk_flags(config.SelfTrainingConfig)
+    given = {name for name, row in rows if values[row.flag].present}
+    stages, taken = with_tuned(asked.self_training, pathlib.Path(asked.run_folder), given)
+    if taken and asked.distribution.is_chief:
+        print(tell_of_tuned(stages.method, taken))
+    return dataclasses.replace(asked, self_training=stages)
+
+
+def tell_of_tuned(method: str, taken: Mapping[str, Any]) -> str:
+    """Returns the line that says which settings come from `lst tune`."""
+    words = ", ".join(f"{name}={value}" for name, value in taken.items())
+    return f"Settings of {method} as tuned: {words} (--notuned: not these)"
 
 
 def _read(settings: tuple[type, ...], values: flags.FlagValues) -> dict[str, Any]:

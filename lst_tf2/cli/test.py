@@ -6,7 +6,8 @@ prints accuracy with 95 % intervals beside that of the support set alone, and wr
 checkpoints/<exp_name>/results_<settings>.json, .csv, .png and .npz. A stage of self-training looks
 at --nums_in_folders unlabeled images per class, labels them, keeps the --hard_selection most
 confident, re-trains on them for --re_train_epoch_num steps and fine-tunes on the support set up to
---local_update_num steps; --recurrent_stage_nums stages follow each other.
+--local_update_num steps; --recurrent_stage_nums stages follow each other. Settings that `lst tune`
+chose for the run stand in for flags that are not given.
 """
 
 import dataclasses
@@ -33,6 +34,7 @@ def run_test(values: flags.FlagValues, _: Sequence[str]) -> None:
     with tensorflow_run(values, MEMORY_REMEDY):
         config = run_configs.test_config(values)
         take_memory_as_needed()
+        config = run_configs.with_tuned_settings(config, values)
         from lst_tf2.evaluation.meta_test import meta_test
         from lst_tf2.evaluation.report import format_table
         from lst_tf2.evaluation.results import write_results

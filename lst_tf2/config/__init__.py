@@ -19,6 +19,7 @@ from lst_tf2.config.method import (
     ModelConfig,
     SelfTrainingConfig,
 )
+from lst_tf2.config.piles import PilesConfig
 from lst_tf2.config.runs import (
     BN_STATS,
     CACHES,
@@ -29,3 +30,4 @@ from lst_tf2.config.runs import (
     MetaTrainConfig,
     PretrainConfig,
 )
+from lst_tf2.config.tune import TuneConfig

@@ -205,22 +205,34 @@ class SelfTrainingConfig(InnerLoopConfig, group=METHOD):
     """Describes recurrent self-training at meta-test, counts in gradient steps."""
 
     num_stages: int = setting(
-        4, "Stages of self-training.", flag="recurrent_stage_nums", at_least=1
+        4,
+        "Stages of self-training.",
+        flag="recurrent_stage_nums",
+        at_least=1,
+        search=(1, 2, 4, 6),
     )
     retrain_steps: int = setting(
         10,
         "Steps on support and kept images in a stage; 0: none.",
         flag="re_train_epoch_num",
         at_least=0,
+        search=(5, 10, 20),
     )
     steps_per_stage: int = setting(
-        40, "Steps of a stage in all, the rest on the support set alone.", flag="local_update_num"
+        40,
+        "Steps of a stage in all, the rest on the support set alone.",
+        flag="local_update_num",
+        search=(20, 40),
     )
     inner_steps: int = setting(
         100, "Steps of the last stage with those after it.", flag="test_base_epoch_num"
     )
     selected_per_class: int = setting(
-        20, "Images per class that a stage keeps.", flag="hard_selection", at_least=1
+        20,
+        "Images per class that a stage keeps.",
+        flag="hard_selection",
+        at_least=1,
+        search=(5, 10, 20),
     )
     unlabeled_per_stage: int = setting(
         30, "Unlabeled images per class that a stage looks at.", flag="nums_in_folders", at_least=1

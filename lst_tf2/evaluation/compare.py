@@ -10,27 +10,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lst_tf2.config import (
-    SUPPORT,
-    CompareConfig,
-    EpisodeConfig,
-    MetaTestConfig,
-    SelfTrainingConfig,
+from lst_tf2.config import SUPPORT, CompareConfig, EpisodeConfig
+from lst_tf2.evaluation.calibrated import BatchRun, FeatureTable, batches_of
+from lst_tf2.evaluation.episode import MethodResult
+from lst_tf2.evaluation.piles import (
+    KindRuns,
+    embed_episodes,
+    episodes_of,
+    restore_run,
+    stages_of_run,
+    title_of,
 )
-from lst_tf2.data.cache import open_images
-from lst_tf2.data.feeding_order import arrange_mixed, episode_rows
-from lst_tf2.data.lists import open_lists
-from lst_tf2.evaluation.calibrated import (
-    BatchRun,
-    FeatureTable,
-    batched,
-    batches_of,
-    build_table,
-    estimate_statistics,
-    rows_of,
-)
-from lst_tf2.evaluation.episode import MethodResult, MethodRun, plan_test_windows
-from lst_tf2.evaluation.meta_test import restore_learner
 from lst_tf2.evaluation.rejection import (
     KEPT_SHARE,
     KEPT_SHARES,
@@ -39,7 +29,6 @@ from lst_tf2.evaluation.rejection import (
     reliability,
 )
 from lst_tf2.evaluation.statistics import estimate
-from lst_tf2.models.learner import Learner
 from lst_tf2.progress import Progress
 from lst_tf2.structures import Episode
 
@@ -58,16 +47,17 @@ def compare(config: CompareConfig) -> dict[str, Any]:
     """Runs all methods in all cells.
 
     Returns:
-        What `results/compare_<dataset>.json` holds: `rows`, one for each method and cell, and
-        `settings`.
+        What `results/compare_<dataset>.json` holds: `rows`, one for each method and cell,
+        `settings`, and by method the settings that were `tuned` for the run.
 
     Raises:
         InputError: If the data, the run or a method can not be had.
     """
-    learner, step = restore_learner(_test_of(config))
-    runs = {name: _Runs(learner, config.stages_of(name)) for name in _names(config)}
-    episodes = {cell: _episodes_of(config, cell) for cell in config.cells}
-    table = _table_of(config, learner, episodes)
+    learner, step = restore_run(config)
+    stages = {name: stages_of_run(config, config.stages_of(name)) for name in _names(config)}
+    runs = {name: KindRuns(learner, found) for name, (found, _) in stages.items()}
+    episodes = {cell: episodes_of(config, cell) for cell in config.cells}
+    table = embed_episodes(config, learner, episodes)
     total = len(runs) * len(config.cells) * config.num_episodes
     rows = []
     with Progress("comparing", total, print_every=max(1, total // 50)) as progress:
@@ -76,57 +66,17 @@ def compare(config: CompareConfig) -> dict[str, Any]:
             for name, run in runs.items():
                 found[name] = measure(run.of(cell), table, episodes[cell])
                 accuracy = float(found[name].accuracies.mean())
-                progress.advance(config.num_episodes, **{f"{_title(cell)} {name}": accuracy})
+                progress.advance(config.num_episodes, **{f"{title_of(cell)} {name}": accuracy})
             rows += rows_of_cell(cell, found)
     wanted = [row for row in rows if row["method"] in config.compared]
     settings = dataclasses.asdict(config) | {"test_step": step}
-    return {"rows": wanted, "settings": settings}
-
-
-class _Runs:
-    """Builds the graph of a method for each kind of episode; kinds of equal shapes share it."""
-
-    def __init__(self, learner: Learner, stages: SelfTrainingConfig):
-        self.run, self.stages = MethodRun(learner, stages), stages
-        self.graphs: dict[tuple, BatchRun] = {}
-
-    def of(self, cell: EpisodeConfig) -> BatchRun:
-        windows = plan_test_windows(cell, self.stages, "standard")
-        return self.graphs.setdefault(tuple(windows), batched(self.run, windows))
+    tuned = {name: taken for name, (_, taken) in stages.items() if taken}
+    return {"rows": wanted, "settings": settings, "tuned": tuned}
 
 
 def _names(config: CompareConfig) -> list[str]:
     """Returns the methods, the support set alone first: all gains are over it."""
     return list(dict.fromkeys([SUPPORT, *config.compared]))
-
-
-def _test_of(config: CompareConfig) -> MetaTestConfig:
-    return MetaTestConfig(
-        run_folder=config.run_folder,
-        pretrained_path="",
-        model=config.model,
-        test_iter=config.test_iter,
-        test_list=config.list_of(config.cells[0]),
-        self_training=config.stages_of(SUPPORT),
-        protocol="standard",
-    )
-
-
-def _episodes_of(config: CompareConfig, cell: EpisodeConfig) -> list[Episode]:
-    lists = open_lists(config.list_of(cell))
-    return [episode_rows(lists, index, arrange_mixed) for index in range(len(lists))]
-
-
-def _table_of(
-    config: CompareConfig, learner: Learner, episodes: dict[EpisodeConfig, list[Episode]]
-) -> FeatureTable:
-    catalogue = open_lists(config.list_of(config.cells[0])).catalogue
-    source = open_images(catalogue, config.model.image_size, config.cache)
-    stats = []
-    if config.model.norm == "batch_norm":
-        stats = estimate_statistics(learner, config.data_folder, config.model, config.seed)
-    rows = rows_of([episode for group in episodes.values() for episode in group])
-    return build_table(learner, rows, source, stats, config.model)
 
 
 def measure(run: BatchRun, table: FeatureTable, episodes: list[Episode]) -> Measured:
@@ -191,7 +141,3 @@ def rejection_of(one: Measured) -> dict[str, Any]:
         "calibration_error": calibration_error(bins),
         "reliability": bins,
     }
-
-
-def _title(cell: EpisodeConfig) -> str:
-    return f"{cell.shot}-shot/{cell.num_distractor_classes}/{cell.unlabeled_balance}"

@@ -1,0 +1,51 @@
+"""Settings of the choice of a method's settings on validation classes."""
+
+import dataclasses
+
+from lst_tf2.config.headings import EPISODE, METHOD
+from lst_tf2.config.method import SelfTrainingConfig
+from lst_tf2.config.piles import PilesConfig
+from lst_tf2.settings import setting
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TuneConfig(PilesConfig, group=EPISODE):
+    """Describes the method, and how much better a value has to be; the classes are fixed."""
+
+    method: str = setting(
+        "graph_lst",
+        "Method whose settings to choose: one that `lst test` takes.",
+        flag="method",
+        group=METHOD,
+    )
+    method_settings: tuple[str, ...] = setting(
+        (),
+        "Settings of the method to start from, in place of its tuned or default ones: "
+        "key=value,key=value.",
+        flag="method_settings",
+        group=METHOD,
+    )
+    passes: int = setting(
+        1, "How often to go through all settings.", flag="passes", group=METHOD, at_least=1
+    )
+    min_gain: float = setting(
+        0.0,
+        "Percentage points that a value has to gain, beside half of the gain's 95 % interval.",
+        flag="min_gain",
+        group=METHOD,
+        at_least=0,
+    )
+
+    def check(self) -> None:
+        """Raises `InputError` where there are no episodes, or no such method."""
+        super().check()
+        self.start()
+
+    def start(self) -> SelfTrainingConfig:
+        """Returns the method as it is before the choice.
+
+        Raises:
+            InputError: If there can be no such method.
+        """
+        stages = self.stages_of(self.method)
+        return dataclasses.replace(stages, method_settings=self.method_settings)

@@ -1,0 +1,170 @@
+"""The choice of a method's settings on episodes of validation classes."""
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from lst_tf2.adaptation.registry import words_of
+from lst_tf2.adaptation.tunable import search_space, values_of, with_settings
+from lst_tf2.config import SelfTrainingConfig, TuneConfig
+from lst_tf2.errors import InputError, check
+from lst_tf2.evaluation.calibrated import run_from_table
+from lst_tf2.evaluation.climb import Values, climb
+from lst_tf2.evaluation.piles import (
+    KindRuns,
+    embed_episodes,
+    episodes_of,
+    restore_run,
+    stages_of_run,
+)
+from lst_tf2.evaluation.rejection import calibration_error, reliability
+from lst_tf2.evaluation.report import PERCENT
+from lst_tf2.evaluation.statistics import estimate
+from lst_tf2.evaluation.sureness_fit import NAMES, calibrate_line
+from lst_tf2.models.learner import Learner
+from lst_tf2.progress import Progress
+
+
+class Judged(NamedTuple):
+    """Holds what some settings find in the episodes of all kinds."""
+
+    accuracies: np.ndarray  # [E], at the last step
+    sureness: np.ndarray  # [n], of all unlabeled images
+    outcomes: np.ndarray  # [n]
+
+
+class Judge:
+    """Runs a method with any settings on the same episodes; images are embedded once."""
+
+    def __init__(self, config: TuneConfig, learner: Learner, stages: SelfTrainingConfig):
+        self.learner, self.stages = learner, stages
+        self.episodes = {cell: episodes_of(config, cell) for cell in config.cells}
+        self.table = embed_episodes(config, learner, self.episodes)
+        self.known: dict[tuple, Judged] = {}
+
+    def __call__(self, values: Values) -> Judged:
+        """Returns what these settings find; raises `InputError` if they can not be."""
+        key = tuple(values.items())
+        if key not in self.known:
+            self.known[key] = self._run(with_settings(self.stages, values))
+        return self.known[key]
+
+    def _run(self, stages: SelfTrainingConfig) -> Judged:
+        runs = KindRuns(self.learner, stages)
+        results = [
+            result
+            for cell, episodes in self.episodes.items()
+            for result in run_from_table(runs.of(cell), self.table, episodes)
+        ]
+        return Judged(
+            accuracies=np.array([result.final[-1] for result in results]),
+            sureness=np.concatenate([result.sureness for result in results]),
+            outcomes=np.concatenate([result.outcomes for result in results]),
+        )
+
+
+def tune(config: TuneConfig) -> dict[str, Any]:
+    """Chooses the settings of a method.
+
+    Returns:
+        `before` and `after`, the settings by name, and `tried`, what was; `accuracy` and
+        `calibration_error` before and after; the paired `gain`, and the number of `episodes`.
+
+    Raises:
+        InputError: If the data, the run or the method can not be had, or nothing can be chosen.
+    """
+    learner, _ = restore_run(config)
+    stages, _ = stages_of_run(config, config.start())
+    start, space = choices_of(stages)
+    judge = Judge(config, learner, stages)
+    with without_retracing_notes():
+        found = search(judge, start, space, config)
+        before, after = judge(start), judge(found)
+    piles = [(judged.sureness, judged.outcomes) for judged in (before, after)]
+    return {
+        "before": start,
+        "after": found,
+        "tried": space,
+        "accuracy": [estimate(judged.accuracies) for judged in (before, after)],
+        "gain": estimate(after.accuracies - before.accuracies),
+        "calibration_error": [calibration_error(reliability(*pile)) for pile in piles],
+        "episodes": len(after.accuracies),
+    }
+
+
+@contextlib.contextmanager
+def without_retracing_notes() -> Iterator[None]:
+    """Keeps TensorFlow from warning of many graphs, as each try is one of its own."""
+    logger = tf.get_logger()
+
+    def is_other(record: logging.LogRecord) -> bool:
+        return "retracing" not in record.getMessage()
+
+    logger.addFilter(is_other)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_other)
+
+
+def choices_of(stages: SelfTrainingConfig) -> tuple[Values, dict[str, tuple]]:
+    """Returns the settings to choose with their present values, and what to try of them.
+
+    Beside these stand those that were given, so that a test goes by them too.
+    """
+    values, space = values_of(stages), search_space(stages)
+    fitted = NAMES if is_calibrated(values) else ()
+    check(
+        bool(space or fitted),
+        "a method whose settings say what to try: setting(..., search=(...))",
+        stages.method,
+        "choose another",
+        "method",
+    )
+    names = dict.fromkeys((*space, *words_of(stages), *fitted))
+    return {name: values[name] for name in names}, space
+
+
+def search(judge: Judge, start: Values, space: dict[str, tuple], config: TuneConfig) -> Values:
+    """Returns the chosen settings, whose sureness is a probability where they can do that.
+
+    It is one from the start, as settings that are bounds of it are to be tried for what they
+    say, and made one anew in the end, as the others change it.
+    """
+    tries = config.passes * sum(map(len, space.values()))
+    with Progress(f"tuning {config.method}", tries + 1) as progress:
+
+        def evaluate(values: Values) -> np.ndarray:
+            try:
+                accuracies = judge(values).accuracies
+                progress.advance(accuracy=accuracies.mean())
+            except InputError:
+                progress.advance()
+                raise
+            return accuracies
+
+        found = climb(
+            calibrate(judge, start),
+            space,
+            evaluate,
+            passes=config.passes,
+            min_gain=config.min_gain / PERCENT,
+        )
+    return calibrate(judge, found)
+
+
+def is_calibrated(values: Values) -> bool:
+    """Returns whether a method makes sureness by a slope and an offset."""
+    return all(isinstance(values.get(name), float) for name in NAMES)
+
+
+def calibrate(judge: Judge, values: Values) -> Values:
+    """Returns the settings with a slope and an offset that fit, where they have these."""
+    if not is_calibrated(values):
+        return values
+    judged = judge(values)
+    return calibrate_line(values, judged.sureness, judged.outcomes)
