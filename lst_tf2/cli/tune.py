@@ -1,4 +1,4 @@
-"""Chooses the settings of a method on validation classes, for `lst test` and `lst compare`.
+"""Chooses the settings of a method on validation classes, for tests and comparisons.
 
     lst tune --dataset=glyphs --exp_name=demo --method=graph_lst
 

@@ -1,6 +1,7 @@
 """The choice of a method's settings on episodes of validation classes."""
 
 import contextlib
+import gc
 import logging
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -51,6 +52,7 @@ class Judge:
         key = tuple(values.items())
         if key not in self.known:
             self.known[key] = self._run(with_settings(self.stages, values))
+            gc.collect()  # The graphs of a try are cycles, and many.
         return self.known[key]
 
     def _run(self, stages: SelfTrainingConfig) -> Judged:
