@@ -206,7 +206,8 @@ class TestFlags(EpisodeRunFlags):
     )
     use_tuned: bool = setting(
         True,
-        "Take the settings that `lst tune` chose for the run, where no flag gives them.",
+        "Take the settings that `lst tune` chose for the run where no flag gives them; --notuned: "
+        "do not.",
         flag="tuned",
         group=METHOD,
     )

@@ -25,7 +25,8 @@ class PilesConfig(ImageRunConfig, group=EPISODE):
     split: str = "val"
     use_tuned: bool = setting(
         True,
-        "Take the settings that `lst tune` chose for the run, where none are given.",
+        "Take the settings that `lst tune` chose for the run where none are given; --notuned: do "
+        "not.",
         flag="tuned",
         group=METHOD,
     )
