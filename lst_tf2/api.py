@@ -26,7 +26,7 @@ from lst_tf2.evaluation.meta_test import meta_test as run_meta_test
 from lst_tf2.models.learner import Learner
 from lst_tf2.runs.checkpoints import find_checkpoint, read_arrays, restore
 from lst_tf2.runs.run_folder import read_model
-from lst_tf2.structures import Classifier, Episode
+from lst_tf2.structures import DISTRACTOR_LABEL, Classifier, Episode
 
 PathLike = str | os.PathLike
 # What the windows of a test hold together.
@@ -38,6 +38,14 @@ class AdaptedStage(NamedTuple):
 
     classifier: Classifier  # kernel [D, N], bias [N]: the last of the stage
     chosen: PseudoLabeled  # the examples that it trained on, with targets and weights
+    probs: tf.Tensor  # [U, N] of the unlabeled images; what a row lacks of 1 is for none of them
+
+    @property
+    def labels(self) -> tf.Tensor:
+        """`[U]` int32 in 0..N-1, the class of each unlabeled image; -1: none of these."""
+        best = tf.argmax(self.probs, axis=-1, output_type=tf.int32)
+        none = 1 - tf.reduce_sum(self.probs, axis=-1)
+        return tf.where(none > tf.reduce_max(self.probs, axis=-1), DISTRACTOR_LABEL, best)
 
     @property
     def pseudo_labels(self) -> tf.Tensor:
@@ -128,7 +136,10 @@ def adapt(
     initial, rates = learner.classifier.read(), learner.read_inner_rates()
     with tell_of_rows():
         training = self_train(method, support, windows, initial, stages, rates)
-    return [AdaptedStage(s.path.last(initial), s.chosen) for s in training.stages]
+    return [
+        AdaptedStage(stage.path.last(initial), stage.chosen, probs)
+        for stage, probs in zip(training.stages, training.probs, strict=True)
+    ]
 
 
 def meta_test(

@@ -4,7 +4,8 @@ Walks start at each image and go from neighbour to neighbour among support and u
 at each step one ends with probability `1 - alpha`. How likely it is that a walk first meets an
 image known to be of a class before it ends says how well the image fits that class, whatever the
 other classes do, and however many images they have. The sure ones become known, a few in
-each round, and walks start anew.
+each round, and walks start anew. Where a whole cluster of strangers was taken for a class this
+shows in long walks, which only support images end: few of them come as far as the class's.
 """
 
 import dataclasses
@@ -27,6 +28,9 @@ from lst_tf2.adaptation.method import (
 from lst_tf2.adaptation.parts import first_in_class, harden, leave_unweighted, repeat
 from lst_tf2.settings import Settings, setting
 
+# Of a probability, where its logarithm is taken.
+LEAST = 1e-4
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GraphLstConfig(Settings):
@@ -40,16 +44,20 @@ class GraphLstConfig(Settings):
     sharpness: float = setting(2.0, at_least=0, search=(1.0, 2.0, 3.0))
     alpha: float = setting(0.7, above=0, at_most=0.999, search=(0.6, 0.7, 0.8))
     walk_steps: int = setting(8, at_least=1)
+    long_alpha: float = setting(0.97, above=0, at_most=0.999)
+    long_steps: int = setting(60, at_least=1)
     # The growth: known is what is among the best of its class in a round, leaves the other
     # classes less than 1 - `share`, and is as near as `cohesion` of what the known ones are.
     rounds: int = setting(8, at_least=0)
     grown_per_round: int = setting(8, at_least=1)
     share: float = setting(0.6, above=0, at_most=1, search=(0.5, 0.6, 0.7, 0.8))
     cohesion: float = setting(0.5, at_least=0, search=(0.4, 0.5, 0.6, 0.7))
-    # The probability of a class: logistic in the logit of meeting it.
-    slope: float = setting(1.8, above=0)
-    offset: float = setting(1.41)
-    keep_above: float = setting(0.9, at_least=0, at_most=1, search=(0.6, 0.7, 0.8, 0.9))
+    # The probability of a class: logistic in the logit of meeting it, and in the logarithm of
+    # meeting its support images by a long walk, which counts `long_weight` times as much.
+    long_weight: float = setting(0.7, at_least=0, search=(0.0, 0.35, 0.7, 1.0))
+    slope: float = setting(1.49, above=0)
+    offset: float = setting(3.09)
+    keep_above: float = setting(0.8, at_least=0, at_most=1, search=(0.6, 0.7, 0.8, 0.9))
     # The head: logistic regression on the sphere, every class of the same weight.
     support_share: float = setting(0.3, above=0, at_most=1, search=(0.2, 0.3, 0.4, 0.5))
     penalty: float = setting(0.01, above=0, search=(0.003, 0.01, 0.03))
@@ -70,19 +78,23 @@ def label_by_growth(config: GraphLstConfig) -> Label:
     """Returns probabilities whose sum lacks of 1 what is left for none of the classes."""
 
     def label(evidence: Evidence) -> tf.Tensor:
-        walk = config.alpha * neighbour_walk(candidates(evidence).embeddings, config)
+        walk = neighbour_walk(candidates(evidence).embeddings, config)
         support = tf.one_hot(evidence.support_labels, evidence.way)
         count = evidence.unlabeled.embeddings.shape[0]
 
         def grow(state):
             members, reached = state
-            reached, scores = meet(walk, members, support, reached, config.walk_steps)
+            reached, scores = meet(
+                config.alpha * walk, members, support, reached, config.walk_steps
+            )
             return members + join(config, scores, members), reached
 
-        start = tf.zeros([count, evidence.way]), tf.pad(support, [[count, 0], [0, 0]])
-        members, reached = repeat(config.rounds, grow, start)
-        scores = meet(walk, members, support, reached, config.walk_steps)[1]
-        probs = tf.sigmoid(config.offset + config.slope * logit(scores))
+        nothing, known = tf.zeros([count, evidence.way]), tf.pad(support, [[count, 0], [0, 0]])
+        far = meet(config.long_alpha * walk, nothing, support, known, config.long_steps)[1]
+        members, reached = repeat(config.rounds, grow, (nothing, known))
+        near = meet(config.alpha * walk, members, support, reached, config.walk_steps)[1]
+        scores = logit(near) + config.long_weight * tf.math.log(far + LEAST)
+        probs = tf.sigmoid(config.offset + config.slope * scores)
         return probs / tf.maximum(tf.reduce_sum(probs, axis=1, keepdims=True), 1)
 
     return label
@@ -141,7 +153,7 @@ def join(config: GraphLstConfig, scores: tf.Tensor, members: tf.Tensor) -> tf.Te
 
 def logit(probs: tf.Tensor) -> tf.Tensor:
     """Returns the logarithms of the odds, finite ones for 0 and 1."""
-    probs = tf.clip_by_value(probs, 1e-3, 1 - 1e-3)
+    probs = tf.clip_by_value(probs, LEAST, 1 - LEAST)
     return tf.math.log(probs / (1 - probs))
 
 

@@ -20,6 +20,7 @@ from absl import flags
 from lst_tf2.cli.command import Command
 from lst_tf2.cli.flag_rows import build_from
 from lst_tf2.cli.flag_tables import DataFlags, RunNameFlags
+from lst_tf2.cli.next_test import next_test
 from lst_tf2.cli.run_configs import piles_config, tell_of_tuned
 from lst_tf2.cli.tensorflow_run import take_memory_as_needed, tensorflow_run
 from lst_tf2.config import DATA, CompareConfig
@@ -58,9 +59,8 @@ def run_compare(values: flags.FlagValues, _: Sequence[str]) -> None:
         stem = f"compare_{os.path.basename(config.data_folder)}"
         written = write_comparison(payload, out / stem)
         print("Results: " + ", ".join(map(str, written)))
-        name, *words = first_method(payload["rows"]).split("+")
-        more = f" --method_settings={','.join(words)}" if words else ""
-        print(f"Next: lst test --method={name}{more} (`lst test --help` tells of the others)")
+        stages = config.stages_of(first_method(payload["rows"]))
+        print(f"Next: {next_test(values, config, stages)}")
 
 
 COMPARE = Command("lst compare", __doc__, run_compare, SETTINGS)

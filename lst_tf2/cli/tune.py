@@ -15,23 +15,21 @@ starts from it, with --notuned from the defaults. Test classes are not looked at
 that of the episodes that chose, so rather too high: the test tells.
 """
 
+import dataclasses
 import pathlib
 from collections.abc import Sequence
-from typing import Any
 
 from absl import flags
 
-from lst_tf2.cli.command import Command, repeat_flags
+from lst_tf2.cli.command import Command
 from lst_tf2.cli.flag_tables import DataFlags, RunNameFlags
-from lst_tf2.cli.help_text import shown_flag
+from lst_tf2.cli.next_test import next_test
 from lst_tf2.cli.run_configs import piles_config
 from lst_tf2.cli.tensorflow_run import take_memory_as_needed, tensorflow_run
-from lst_tf2.config import ModelConfig, TuneConfig
-from lst_tf2.settings import FlagRow, walk_flags
+from lst_tf2.config import TuneConfig
 
 SETTINGS = (RunNameFlags, DataFlags, TuneConfig)
 MEMORY_REMEDY = "lower --nb_ul_samples or --num_dis"
-REPEATED = ("dataset", "data_path", "exp_name", "logdir_base", "way_num")
 
 
 def run_tune(values: flags.FlagValues, _: Sequence[str]) -> None:
@@ -47,21 +45,9 @@ def run_tune(values: flags.FlagValues, _: Sequence[str]) -> None:
         print(format_choice(choice), end="\n\n")
         path = write_tuned(pathlib.Path(config.run_folder), config.method, choice["after"])
         print(f"Settings of {config.method}: {path}")
-        print(f"Next: {next_command(values, config, choice)}")
-
-
-def next_command(values: flags.FlagValues, config: TuneConfig, choice: dict[str, Any]) -> str:
-    """Returns the test of what was chosen, on episodes of test classes like those here."""
-    stages = config.start()
-    model = {row: getattr(config.model, name) for name, row in walk_flags(ModelConfig)}
-    told = {row.flag: value for row, value in model.items() if value != row.default}
-    told |= {"method": config.method, "protocol": "standard", "test_iter": config.test_iter}
-    told |= {"shot_num": config.shots[0], "nb_ul_samples": config.unlabeled_per_class}
-    told["nums_in_folders"] = stages.unlabeled_per_stage
-    if "num_stages" not in choice["after"]:
-        told["recurrent_stage_nums"] = stages.num_stages
-    rows = [FlagRow(flag, value, "", "", type(value)) for flag, value in told.items()]
-    return " ".join(["lst test", repeat_flags(values, REPEATED), *map(shown_flag, rows)])
+        stages = dataclasses.replace(config.start(), method_settings=())
+        has_stages = "num_stages" in choice["after"]
+        print(f"Next: {next_test(values, config, stages, has_tuned_stages=has_stages)}")
 
 
 TUNE = Command("lst tune", __doc__, run_tune, SETTINGS)

@@ -25,8 +25,8 @@ class PilesConfig(ImageRunConfig, group=EPISODE):
     split: str = "val"
     use_tuned: bool = setting(
         True,
-        "Take the settings that `lst tune` chose for the run where none are given; --notuned: do "
-        "not.",
+        "Where no settings are given, take those that `lst tune` chose for the run; else the "
+        "defaults of the method.",
         flag="tuned",
         group=METHOD,
     )
@@ -39,7 +39,7 @@ class PilesConfig(ImageRunConfig, group=EPISODE):
     )
     balances: tuple[str, ...] = setting(
         ("equal", "dirichlet:2", "uniform:5:100"),
-        "How unlabeled images divide among classes; see --unlabeled_balance of `lst test`.",
+        "How unlabeled images divide among classes; see unlabeled_balance of `lst test`.",
         flag="balances",
     )
     way: int = setting(5, "N, classes in an episode.", flag="way_num", at_least=2)

@@ -105,6 +105,29 @@ def test_what_is_of_no_class_is_told_apart(counts, neighbours):
     assert not is_kept[truth == 2].any()
 
 
+def test_probability_is_logistic_in_short_and_long_walks():
+    points, _ = clusters((6, 6, 6))
+    config = GraphLstConfig(rounds=0, neighbours=4, slope=0.5, offset=-1.0, long_weight=0.3)
+    is_support = np.isin(np.arange(18), [0, 6])
+    ordered = np.concatenate([points[~is_support], points[is_support]])
+    evidence = evidence_of(
+        INITIAL, tf.constant(ordered[16:]), np.array([0, 1], np.int32), tf.constant(ordered[:16])
+    )
+    probs = graph_lst.label_by_growth(config)(evidence).numpy()
+    # Of walks that support images alone end, in closed form: (I - alpha W_uu)^-1 alpha W_us.
+    walk = graph_lst.neighbour_walk(tf.constant(ordered), config).numpy().astype(np.float64)
+
+    def met(alpha):
+        inner = np.eye(16) - alpha * walk[:16, :16]
+        return np.linalg.solve(inner, alpha * walk[:16, 16:])
+
+    near, far = np.clip(met(0.7), 1e-4, 1), met(0.97) + 1e-4
+    scores = np.log(near / (1 - near)) + 0.3 * np.log(far)
+    expected = 1 / (1 + np.exp(1.0 - 0.5 * scores))
+    expected /= np.maximum(expected.sum(axis=1, keepdims=True), 1)
+    np.testing.assert_allclose(probs, expected, atol=0.02)  # Walks of 60 steps, not of any length.
+
+
 def train(points, labels, kept):
     """The classifier of two support images, at the axes, and of kept ones."""
     support = tf.eye(2, 8)

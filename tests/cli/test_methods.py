@@ -164,7 +164,7 @@ def test_rates_that_are_not_there_are_one_line(home, rates_run):
 
 def test_methods_that_can_not_be_had_are_one_line(home):
     for flags, texts in (
-        (["--method=lts"], ["method to be one of lst, support", "received 'lts'", "(--method)"]),
+        (["--method=lts"], ["method to be one of lst, graph_lst", "received 'lts'", "(--method)"]),
         (["--method=no_such_module:build"], ["the module no_such_module", "(--method)"]),
         (["--method=support", "--method_settings=a=1"], ["received a", "(--method_settings)"]),
         (["--method_settings=a"], ["key=value", "(--method_settings)"]),

@@ -81,7 +81,7 @@ def test_every_value_to_try_can_be():
 
 
 def test_methods_of_others_say_what_to_try(tmp_path, monkeypatch):
-    (tmp_path / "mine.py").write_text(
+    (tmp_path / "searched.py").write_text(
         "import dataclasses\n"
         "from lst_tf2.adaptation.lst import LstConfig\n"
         "from lst_tf2.settings import setting\n"
@@ -93,9 +93,9 @@ def test_methods_of_others_say_what_to_try(tmp_path, monkeypatch):
         "def build_of_words(words: dict, learner): ...\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    space = search_space(SelfTrainingConfig(method="mine:build"))
+    space = search_space(SelfTrainingConfig(method="searched:build"))
     assert space["threshold"] == (0.7, 0.9)
     assert {"num_stages", "selected_per_class"} < space.keys()
     assert "plain" not in space
-    words = SelfTrainingConfig(method="mine:build_of_words", method_settings=("a=1",))
+    words = SelfTrainingConfig(method="searched:build_of_words", method_settings=("a=1",))
     assert (search_space(words), values_of(words)) == ({}, {"a": "1"})
