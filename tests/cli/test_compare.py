@@ -1,6 +1,7 @@
 """All methods on the same episodes, by the command line."""
 
 import json
+import shlex
 
 import pytest
 
@@ -18,7 +19,9 @@ def test_methods_are_compared(home):
     result = run("lst", "compare", *FLAGS, *KINDS, methods, cwd=home)
     assert result.returncode == 0, result.stderr
     assert "1-shot, 3 episodes of each kind. Accuracy" in result.stdout
-    assert "Next: lst test --method=" in result.stdout
+    words = shlex.split(result.stdout.split("Next: lst ")[1])
+    following = run("lst", *words, "--test_episode_num=2", cwd=home)
+    assert following.returncode == 0, following.stderr
     written = {path.name for path in (home / "results").iterdir()}
     assert written == {f"compare_letters.{suffix}" for suffix in ("json", "md", "png")}
     rows = json.loads((home / "results" / "compare_letters.json").read_text())["rows"]
