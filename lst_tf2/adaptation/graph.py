@@ -60,5 +60,11 @@ def nearest(cosines: tf.Tensor, neighbours: int) -> tuple[tf.Tensor, tf.Tensor]:
     return others >= last, last
 
 
+def normalize_both_ways(graph: tf.Tensor) -> tf.Tensor:
+    """Returns `D^-1/2 W D^-1/2` of a symmetric graph `W` `[B, B]` with degrees `D`."""
+    degrees = tf.math.rsqrt(tf.reduce_sum(graph, axis=1) + TINY)
+    return graph * (degrees[:, tf.newaxis] * degrees)
+
+
 def _both_ways(graph: tf.Tensor) -> tf.Tensor:
     return graph + tf.transpose(graph)

@@ -4,7 +4,7 @@ Walks start at each image and go from neighbour to neighbour among support and u
 at each step one ends with probability `1 - alpha`. How likely it is that a walk first meets an
 image known to be of a class before it ends says how well the image fits that class, whatever the
 other classes do, and however many images they have. The sure ones become known, a few in
-each round, and walks start anew. Where a whole cluster of strangers was taken for a class this
+each round, and walks start anew. Where a whole cluster of distractors was taken for a class this
 shows in long walks, which only support images end: few of them come as far as the class's.
 """
 
@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from lst_tf2.adaptation.graph import TINY, scaled_graph
 from lst_tf2.adaptation.inner_loop import Path
-from lst_tf2.adaptation.logistic import fit_logistic
+from lst_tf2.adaptation.logistic import regress_on_sphere
 from lst_tf2.adaptation.method import (
     Evidence,
     Fit,
@@ -187,18 +187,7 @@ def fit_balanced(config: GraphLstConfig) -> Fit:
             ],
             axis=0,
         )[:, 0]
-        pair = (evidence.support.embeddings, chosen.features.embeddings)
-        embeddings = tf.nn.l2_normalize(tf.concat(pair, axis=0), axis=1)
-        targets = tf.concat([support, chosen.targets], axis=0)
-        return Path(
-            fit_logistic(
-                embeddings,
-                targets,
-                weights,
-                penalty=config.penalty,
-                steps=config.head_steps,
-                has_bias=False,
-            )
-        )
+        settings = {"penalty": config.penalty, "steps": config.head_steps}
+        return regress_on_sphere(evidence, chosen, weights, **settings)
 
     return fit

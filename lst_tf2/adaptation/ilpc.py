@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from lst_tf2.adaptation.graph import TINY, cosine_graph
+from lst_tf2.adaptation.graph import TINY, cosine_graph, normalize_both_ways
 from lst_tf2.adaptation.logistic import fit_on_sphere
 from lst_tf2.adaptation.method import (
     Evidence,
@@ -108,8 +108,7 @@ def propagation(embeddings: tf.Tensor, config: IlpcConfig) -> tf.Tensor:
     conjugate gradients.
     """
     graph = cosine_graph(embeddings, config.neighbours, POWER)
-    degrees = tf.math.rsqrt(tf.reduce_sum(graph, axis=1) + TINY)
-    graph *= degrees[:, tf.newaxis] * degrees
+    graph = normalize_both_ways(graph)
     return tf.linalg.inv(tf.eye(graph.shape[0]) - config.alpha * graph)
 
 

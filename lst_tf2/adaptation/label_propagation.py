@@ -6,11 +6,9 @@ import numpy as np
 import tensorflow as tf
 
 from lst_tf2.adaptation import lst
+from lst_tf2.adaptation.graph import TINY, normalize_both_ways
 from lst_tf2.adaptation.method import Evidence, Label, Method, candidates
 from lst_tf2.settings import setting
-
-# Keeps the shares of an example that no label reaches equal, and finite.
-TINY = 1e-12
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -31,8 +29,7 @@ def propagate(config: LabelPropagationConfig) -> Label:
 
     def label(evidence: Evidence) -> tf.Tensor:
         graph = neighbour_graph(candidates(evidence).embeddings, config.neighbours)
-        degrees = tf.math.rsqrt(tf.reduce_sum(graph, axis=1) + TINY)
-        graph *= degrees[:, tf.newaxis] * degrees
+        graph = normalize_both_ways(graph)
         count = evidence.unlabeled.embeddings.shape[0]
         known = tf.one_hot(evidence.support_labels, evidence.way, dtype=graph.dtype)
         known = tf.pad(known, [[count, 0], [0, 0]])  # Unlabeled rows come first.

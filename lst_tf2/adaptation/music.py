@@ -6,8 +6,8 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from lst_tf2.adaptation.inner_loop import Path
-from lst_tf2.adaptation.method import Evidence, Fit, Label, Method, PseudoLabeled, Selection
-from lst_tf2.adaptation.parts import harden, leave_unweighted
+from lst_tf2.adaptation.method import Evidence, Fit, Label, Method, PseudoLabeled
+from lst_tf2.adaptation.parts import harden, keep_settled, leave_unweighted
 from lst_tf2.settings import Settings, setting
 from lst_tf2.structures import Classifier
 
@@ -43,15 +43,10 @@ def label_by_exclusion(config: MusicConfig) -> Label:
 
     def label(evidence: Evidence) -> tf.Tensor:
         kernel, is_left = rule_out(config, evidence)
-        return probs_of_left(normalize(evidence.unlabeled.embeddings) @ kernel, is_left)
+        inputs = tf.nn.l2_normalize(evidence.unlabeled.embeddings, axis=1)
+        return probs_of_left(inputs @ kernel, is_left)
 
     return label
-
-
-def keep_settled(evidence: Evidence, probs: tf.Tensor) -> Selection:
-    """Keeps all rows; those with more than one class that is possible do not count."""
-    is_settled = tf.math.count_nonzero(probs, axis=-1) == 1
-    return Selection(tf.range(probs.shape[0]), harden(probs), tf.cast(is_settled, probs.dtype))
 
 
 def fit_on_settled(config: MusicConfig) -> Fit:
@@ -66,7 +61,7 @@ def fit_on_settled(config: MusicConfig) -> Fit:
         targets = tf.concat([known, chosen.targets], axis=0)
         weights = tf.concat([tf.ones_like(known[:, 0]), chosen.loss_weights], axis=0)
         embeddings = [evidence.support.embeddings, chosen.features.embeddings]
-        inputs = normalize(tf.concat(embeddings, axis=0))
+        inputs = tf.nn.l2_normalize(tf.concat(embeddings, axis=0), axis=1)
         kernel = learn_positives(config, kernel, inputs, targets, weights)
         return Path(Classifier(kernel, tf.zeros_like(kernel[0])))
 
@@ -80,10 +75,10 @@ def rule_out(config: MusicConfig, evidence: Evidence) -> tuple[tf.Tensor, tf.Ten
         The kernel `[D, N]` that learned this, and whether a class is left, bool `[U, N]`.
     """
     known = tf.one_hot(evidence.support_labels, evidence.way)
-    support = normalize(evidence.support.embeddings)
+    support = tf.nn.l2_normalize(evidence.support.embeddings, axis=1)
     kernel = tf.zeros([support.shape[1], evidence.way], support.dtype)
     kernel = learn_positives(config, kernel, support, known, tf.ones_like(known[:, 0]))
-    inputs = normalize(evidence.unlabeled.embeddings)
+    inputs = tf.nn.l2_normalize(evidence.unlabeled.embeddings, axis=1)
     is_left = tf.ones([inputs.shape[0], evidence.way], tf.bool)
     for _ in range(evidence.way - 1):
         probs = probs_of_left(inputs @ kernel, is_left)
@@ -182,8 +177,3 @@ def descend(
 
     start = (tf.constant(0), kernel, tf.zeros_like(kernel))
     return tf.while_loop(lambda i, *_: i < steps, step, start, maximum_iterations=steps)[1]
-
-
-def normalize(embeddings: tf.Tensor) -> tf.Tensor:
-    """Returns `embeddings` `[B, D]` of length 1."""
-    return tf.math.l2_normalize(embeddings, axis=-1)

@@ -41,6 +41,12 @@ def keep_all(evidence: Evidence, probs: tf.Tensor) -> Selection:
     return Selection(tf.range(tf.shape(probs)[0]), harden(probs))
 
 
+def keep_settled(evidence: Evidence, probs: tf.Tensor) -> Selection:
+    """Keeps all rows; those with more than one class that is possible do not count."""
+    is_settled = tf.math.count_nonzero(probs, axis=-1) == 1
+    return Selection(tf.range(probs.shape[0]), harden(probs), tf.cast(is_settled, probs.dtype))
+
+
 def harden(probs: tf.Tensor) -> tf.Tensor:
     """Returns `[B, N]`, 1 at the largest entry of each row, the first of equal ones."""
     return tf.one_hot(tf.argmax(probs, axis=-1), probs.shape[-1], dtype=probs.dtype)

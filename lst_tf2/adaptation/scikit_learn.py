@@ -11,8 +11,7 @@ import tensorflow as tf
 
 from lst_tf2.adaptation.inner_loop import Path
 from lst_tf2.adaptation.method import Evidence, Fit, Label, Method, PseudoLabeled
-from lst_tf2.adaptation.music import keep_settled, normalize
-from lst_tf2.adaptation.parts import keep_all, leave_unweighted
+from lst_tf2.adaptation.parts import keep_all, keep_settled, leave_unweighted
 from lst_tf2.errors import InputError
 from lst_tf2.settings import Settings, setting
 from lst_tf2.structures import Classifier
@@ -104,7 +103,8 @@ def label_by(probabilities: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> L
 
     def label(evidence: Evidence) -> tf.Tensor:
         unlabeled = evidence.unlabeled.embeddings
-        inputs = normalize(tf.concat([evidence.support.embeddings, unlabeled], axis=0))
+        inputs = tf.concat([evidence.support.embeddings, unlabeled], axis=0)
+        inputs = tf.nn.l2_normalize(inputs, axis=1)
         unknown = tf.fill([unlabeled.shape[0]], UNKNOWN)
         labels = tf.concat([evidence.support_labels, unknown], axis=0)
         probs = call_numpy(probabilities, [inputs, labels], [inputs.shape[0], evidence.way])
@@ -126,7 +126,8 @@ def fit_regression(base: Callable[[], Any]) -> Fit:
         support, labels = evidence.support.embeddings, evidence.support_labels
         weights = chosen.loss_weights
         weights = tf.ones_like(chosen.targets[:, 0]) if weights is None else weights
-        inputs = normalize(tf.concat([support, chosen.features.embeddings], axis=0))
+        inputs = tf.concat([support, chosen.features.embeddings], axis=0)
+        inputs = tf.nn.l2_normalize(inputs, axis=1)
         found = tf.argmax(chosen.targets, axis=-1, output_type=labels.dtype)
         labels = tf.concat([labels, found], axis=0)
         weights = tf.concat([tf.ones_like(support[:, 0]), weights], axis=0)

@@ -1,4 +1,4 @@
-"""Compares methods on the same episodes: accuracy, rejected strangers, time.
+"""Compares methods on the same episodes: accuracy, rejected distractors, time.
 
     lst compare --dataset=glyphs --exp_name=demo
 

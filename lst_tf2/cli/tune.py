@@ -7,7 +7,7 @@ without and with classes outside the episode, in even and uneven numbers. It goe
 settings one by one, tries on the same episodes the values that the method's settings name as worth
 it (`search=` of a setting), and keeps a value whose mean gain, episode by episode, exceeds
 --min_gain and half of its own 95 % interval. Where the method has a slope and an offset of its
-sureness, these are then fitted, so that an image of sureness 0.8 is right 8 times of 10.
+confidence, these are then fitted, so that an image of confidence 0.8 is right 8 times of 10.
 
 The choice is kept in checkpoints/<exp_name>/tuned.json, those of other methods beside it. There
 `lst test` and `lst compare` find it: flags given win, --notuned leaves it out. Here the search

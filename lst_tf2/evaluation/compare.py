@@ -25,7 +25,7 @@ from lst_tf2.evaluation.rejection import (
     KEPT_SHARE,
     KEPT_SHARES,
     calibration_error,
-    rejected_strangers,
+    rejected_distractors,
     reliability,
 )
 from lst_tf2.evaluation.statistics import estimate
@@ -38,7 +38,7 @@ class Measured(NamedTuple):
 
     accuracies: np.ndarray  # [E], at the last step
     pseudo_labels: np.ndarray  # [E], share of right ones; NaN where none was selected
-    sureness: np.ndarray  # [E, U]
+    confidence: np.ndarray  # [E, U]
     outcomes: np.ndarray  # [E, U]
     seconds: float  # an episode, of a graph that was traced before
 
@@ -93,7 +93,7 @@ def measure(run: BatchRun, table: FeatureTable, episodes: list[Episode]) -> Meas
     return Measured(
         accuracies=joined.final[:, -1],
         pseudo_labels=joined.pseudo_labels[:, -1],
-        sureness=joined.sureness,
+        confidence=joined.confidence,
         outcomes=joined.outcomes,
         seconds=seconds / len(episodes),
     )
@@ -126,16 +126,16 @@ def rows_of_cell(cell: EpisodeConfig, found: dict[str, Measured]) -> list[dict[s
 
 
 def rejection_of(one: Measured) -> dict[str, Any]:
-    """Returns how well strangers are told, and how right the sure are."""
-    pile = one.sureness, one.outcomes
+    """Returns how well distractors are told, and how right the sure are."""
+    pile = one.confidence, one.outcomes
     bins = reliability(*pile)
     return {
-        "rejected_strangers": {
-            **estimate(rejected_strangers(*pile, KEPT_SHARE)),
+        "rejected_distractors": {
+            **estimate(rejected_distractors(*pile, KEPT_SHARE)),
             "kept_share": KEPT_SHARE,
         },
         "rejection_curve": [
-            {"kept_share": share, "mean": estimate(rejected_strangers(*pile, share))["mean"]}
+            {"kept_share": share, "mean": estimate(rejected_distractors(*pile, share))["mean"]}
             for share in KEPT_SHARES
         ],
         "calibration_error": calibration_error(bins),

@@ -5,8 +5,8 @@ import pathlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from lst_tf2.evaluation.ablation import format_table
 from lst_tf2.evaluation.report import PERCENT, describe, signed
+from lst_tf2.evaluation.tables import markdown_table
 from lst_tf2.files import write_bytes, write_json
 
 Row = dict[str, Any]
@@ -16,8 +16,8 @@ FIGURES: dict[str, Callable[[Row], str]] = {
     ACCURACY: lambda row: describe(row["accuracy"]) + (" *" if is_among_first(row) else ""),
     "Paired gain over the support set alone": lambda row: signed(row["gain"]),
     "Right pseudo labels": lambda row: describe(row["right_pseudo_labels"]),
-    "Strangers rejected where 95 % of the right images are kept": lambda row: describe(
-        row["rejected_strangers"]
+    "Distractors rejected where 95 % of the right images are kept": lambda row: describe(
+        row["rejected_distractors"]
     ),
     "Expected calibration error": lambda row: f"{PERCENT * row['calibration_error']:.1f}",
     "Milliseconds an episode": lambda row: f"{1000 * row['seconds_per_episode']:.0f}",
@@ -48,7 +48,7 @@ def format_comparison(rows: Sequence[Row], titles: Iterable[str] = FIGURES) -> s
         own = [row for row in rows if row["shot"] == shot]
         for title in titles:
             head = f"{shot}-shot, {own[0]['episodes']} episodes of each kind. {title}:"
-            parts.append(f"{head}\n\n{format_table(table_of(own, FIGURES[title]))}")
+            parts.append(f"{head}\n\n{markdown_table(table_of(own, FIGURES[title]))}")
     return "\n\n".join(parts)
 
 

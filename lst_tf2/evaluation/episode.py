@@ -31,8 +31,8 @@ class MethodResult(NamedTuple):
     stages: tf.Tensor  # [num_stages, steps_per_stage]
     final: tf.Tensor  # [inner_steps], the last stage and the steps after it
     pseudo_labels: tf.Tensor  # [num_stages], of the selected unlabeled images; may be NaN
-    sureness: tf.Tensor  # [U], of the last window's images: that of the most probable class
-    outcomes: tf.Tensor  # [U] int32: `RIGHT`, `WRONG` or `STRANGER`, by that class
+    confidence: tf.Tensor  # [U], of the last window's images: that of the most probable class
+    outcomes: tf.Tensor  # [U] int32: `RIGHT`, `WRONG` or `DISTRACTOR`, by that class
 
 
 class EpisodeResult(NamedTuple):
@@ -42,12 +42,12 @@ class EpisodeResult(NamedTuple):
     stages: tf.Tensor
     final: tf.Tensor
     pseudo_labels: tf.Tensor
-    sureness: tf.Tensor
+    confidence: tf.Tensor
     outcomes: tf.Tensor
 
 
 # What the most probable class of an unlabeled image is.
-RIGHT, WRONG, STRANGER = 1, 0, -1
+RIGHT, WRONG, DISTRACTOR = 1, 0, -1
 
 # From what the examples of a set hold to their features.
 Embed = Callable[[tf.Tensor], Features]
@@ -119,14 +119,14 @@ def embed_episode(embed: Embed, episode: Episode, windows: list[Window]) -> Epis
 
 
 def judge_labels(probs: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    """Returns `[U]` int32: `RIGHT`, `WRONG`, or `STRANGER` for what is of no class at all.
+    """Returns `[U]` int32: `RIGHT`, `WRONG`, or `DISTRACTOR` for what is of no class at all.
 
     Args:
         probs: `[U, N]`, of the unlabeled images.
         labels: `[U]` int32, the true ones, -1 for distractors.
     """
     is_right = tf.argmax(probs, axis=-1, output_type=labels.dtype) == labels
-    return tf.where(labels == DISTRACTOR_LABEL, STRANGER, tf.where(is_right, RIGHT, WRONG))
+    return tf.where(labels == DISTRACTOR_LABEL, DISTRACTOR, tf.where(is_right, RIGHT, WRONG))
 
 
 class MethodRun:
@@ -155,7 +155,7 @@ class MethodRun:
                     for stage, truth in zip(training.stages, labels, strict=True)
                 ]
             ),
-            sureness=tf.reduce_max(training.probs[-1], axis=-1),
+            confidence=tf.reduce_max(training.probs[-1], axis=-1),
             outcomes=judge_labels(training.probs[-1], labels[-1]),
         )
 

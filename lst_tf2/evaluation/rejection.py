@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lst_tf2.evaluation.episode import RIGHT, STRANGER
+from lst_tf2.evaluation.episode import DISTRACTOR, RIGHT
 
 # Shares of the right images that are kept, along the curve.
 KEPT_SHARES = tuple(np.round(np.arange(0.5, 1.0001, 0.05), 2).tolist())
@@ -11,45 +11,47 @@ KEPT_SHARE = 0.95
 BINS = 10
 
 
-def rejected_strangers(sureness: np.ndarray, outcomes: np.ndarray, kept_share: float) -> np.ndarray:
-    """Returns the share of strangers below what leaves `kept_share` of the right images.
+def rejected_distractors(
+    confidence: np.ndarray, outcomes: np.ndarray, kept_share: float
+) -> np.ndarray:
+    """Returns the share of distractors below what leaves `kept_share` of the right images.
 
     Args:
-        sureness: `[E, U]` in 0..1, of the most probable class of each unlabeled image.
-        outcomes: `[E, U]`, `RIGHT`, `WRONG` or `STRANGER`, by that class.
+        confidence: `[E, U]` in 0..1, of the most probable class of each unlabeled image.
+        outcomes: `[E, U]`, `RIGHT`, `WRONG` or `DISTRACTOR`, by that class.
         kept_share: In 0..1.
 
     Returns:
-        `[E]` in 0..1; NaN for an episode without strangers or without a right image.
+        `[E]` in 0..1; NaN for an episode without distractors or without a right image.
     """
-    shares = np.full(len(sureness), np.nan)
-    for index, (values, outcome) in enumerate(zip(sureness, outcomes, strict=True)):
-        right, strangers = values[outcome == RIGHT], values[outcome == STRANGER]
-        if right.size and strangers.size:
+    shares = np.full(len(confidence), np.nan)
+    for index, (values, outcome) in enumerate(zip(confidence, outcomes, strict=True)):
+        right, distractors = values[outcome == RIGHT], values[outcome == DISTRACTOR]
+        if right.size and distractors.size:
             # The last of those that are kept, so that at least so many are.
             bound = np.sort(right)[int((1 - kept_share) * right.size + 1e-9)]
-            shares[index] = np.mean(strangers < bound)
+            shares[index] = np.mean(distractors < bound)
     return shares
 
 
-def reliability(sureness: np.ndarray, outcomes: np.ndarray) -> list[dict[str, float]]:
-    """Returns what of the images of like sureness is right, from the least to the most sure.
+def reliability(confidence: np.ndarray, outcomes: np.ndarray) -> list[dict[str, float]]:
+    """Returns what of the images of like confidence is right, from the least to the most sure.
 
     Args:
-        sureness: Any shape, in 0..1.
+        confidence: Any shape, in 0..1.
         outcomes: The same shape.
 
     Returns:
-        For each of `BINS` ranges of sureness with images in it: mean `sureness`, share `right`
+        For each of `BINS` ranges of confidence with images in it: mean `confidence`, share `right`
         and `share` of all images.
     """
-    places = np.minimum((sureness * BINS).astype(int), BINS - 1)
+    places = np.minimum((confidence * BINS).astype(int), BINS - 1)
     bins = []
     for place in np.unique(places):
         chosen = places == place
         bins.append(
             {
-                "sureness": float(sureness[chosen].mean()),
+                "confidence": float(confidence[chosen].mean()),
                 "right": float((outcomes[chosen] == RIGHT).mean()),
                 "share": float(chosen.mean()),
             }
@@ -60,6 +62,6 @@ def reliability(sureness: np.ndarray, outcomes: np.ndarray) -> list[dict[str, fl
 def calibration_error(bins: list[dict[str, float]]) -> float:
     """Returns the expected calibration error in 0..1 of what `reliability` returns.
 
-    That is the mean distance of sureness from the share that is right (arXiv:1706.04599).
+    That is the mean distance of confidence from the share that is right (arXiv:1706.04599).
     """
-    return sum(b["share"] * abs(b["sureness"] - b["right"]) for b in bins)
+    return sum(b["share"] * abs(b["confidence"] - b["right"]) for b in bins)

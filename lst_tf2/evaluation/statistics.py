@@ -9,7 +9,7 @@ from lst_tf2.config import MetaTestConfig
 from lst_tf2.evaluation.rejection import (
     KEPT_SHARE,
     calibration_error,
-    rejected_strangers,
+    rejected_distractors,
     reliability,
 )
 
@@ -46,12 +46,12 @@ def summarize(
         config: Its settings.
         test_step: The step of the checkpoint tested.
         curves: `baseline` `[E, steps]`, `final` `[E, steps]`, `stages`
-            `[E, stages, steps]`, `pseudo_labels` `[E, stages]`, `sureness` and `outcomes`
+            `[E, stages, steps]`, `pseudo_labels` `[E, stages]`, `confidence` and `outcomes`
             `[E, U]`, one row an episode.
     """
     lists, episode = config.test_list, config.test_list.episode
     baseline, final = curves["baseline"], curves["final"]
-    pile = curves["sureness"], curves["outcomes"]
+    pile = curves["confidence"], curves["outcomes"]
     best = int(final.mean(axis=0).argmax())
     first_stage, steps_per_stage = curves["stages"][:, 0, -1], curves["stages"].shape[-1]
     # A method without such steps is compared with all that the support set teaches.
@@ -75,8 +75,8 @@ def summarize(
         # Against the support set alone after as many steps.
         "first_stage_gain": estimate(first_stage - support_only),
         "pseudo_label_accuracy": [estimate(stage) for stage in curves["pseudo_labels"].T],
-        "rejected_strangers": {
-            **estimate(rejected_strangers(*pile, KEPT_SHARE)),
+        "rejected_distractors": {
+            **estimate(rejected_distractors(*pile, KEPT_SHARE)),
             "kept_share": KEPT_SHARE,
         },
         "calibration_error": calibration_error(reliability(*pile)),

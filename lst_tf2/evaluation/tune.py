@@ -15,6 +15,7 @@ from lst_tf2.config import SelfTrainingConfig, TuneConfig
 from lst_tf2.errors import InputError, check
 from lst_tf2.evaluation.calibrated import run_from_table
 from lst_tf2.evaluation.climb import Values, climb
+from lst_tf2.evaluation.confidence_fit import NAMES, calibrate_line
 from lst_tf2.evaluation.piles import (
     KindRuns,
     embed_episodes,
@@ -25,7 +26,6 @@ from lst_tf2.evaluation.piles import (
 from lst_tf2.evaluation.rejection import calibration_error, reliability
 from lst_tf2.evaluation.report import PERCENT
 from lst_tf2.evaluation.statistics import estimate
-from lst_tf2.evaluation.sureness_fit import NAMES, calibrate_line
 from lst_tf2.models.learner import Learner
 from lst_tf2.progress import Progress
 
@@ -34,7 +34,7 @@ class Judged(NamedTuple):
     """Holds what some settings find in the episodes of all kinds."""
 
     accuracies: np.ndarray  # [E], at the last step
-    sureness: np.ndarray  # [n], of all unlabeled images
+    confidence: np.ndarray  # [n], of all unlabeled images
     outcomes: np.ndarray  # [n]
 
 
@@ -64,7 +64,7 @@ class Judge:
         ]
         return Judged(
             accuracies=np.array([result.final[-1] for result in results]),
-            sureness=np.concatenate([result.sureness for result in results]),
+            confidence=np.concatenate([result.confidence for result in results]),
             outcomes=np.concatenate([result.outcomes for result in results]),
         )
 
@@ -86,7 +86,7 @@ def tune(config: TuneConfig) -> dict[str, Any]:
     with without_retracing_notes():
         found = search(judge, start, space, config)
         before, after = judge(start), judge(found)
-    piles = [(judged.sureness, judged.outcomes) for judged in (before, after)]
+    piles = [(judged.confidence, judged.outcomes) for judged in (before, after)]
     return {
         "before": start,
         "after": found,
@@ -132,7 +132,7 @@ def choices_of(stages: SelfTrainingConfig) -> tuple[Values, dict[str, tuple]]:
 
 
 def search(judge: Judge, start: Values, space: dict[str, tuple], config: TuneConfig) -> Values:
-    """Returns the chosen settings, whose sureness is a probability where they can do that.
+    """Returns the chosen settings, whose confidence is a probability where they can do that.
 
     It is one from the start, as settings that are bounds of it are to be tried for what they
     say, and made one anew in the end, as the others change it.
@@ -160,7 +160,7 @@ def search(judge: Judge, start: Values, space: dict[str, tuple], config: TuneCon
 
 
 def is_calibrated(values: Values) -> bool:
-    """Returns whether a method makes sureness by a slope and an offset."""
+    """Returns whether a method makes confidence by a slope and an offset."""
     return all(isinstance(values.get(name), float) for name in NAMES)
 
 
@@ -169,4 +169,4 @@ def calibrate(judge: Judge, values: Values) -> Values:
     if not is_calibrated(values):
         return values
     judged = judge(values)
-    return calibrate_line(values, judged.sureness, judged.outcomes)
+    return calibrate_line(values, judged.confidence, judged.outcomes)

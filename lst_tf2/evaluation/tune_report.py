@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from lst_tf2.evaluation.ablation import format_table
 from lst_tf2.evaluation.report import PERCENT, describe, signed
+from lst_tf2.evaluation.tables import markdown_table
 
 
 def format_choice(choice: dict[str, Any]) -> str:
@@ -20,7 +20,7 @@ def format_choice(choice: dict[str, Any]) -> str:
     accuracies = " to ".join(map(describe, choice["accuracy"]))
     errors = " to ".join(f"{PERCENT * error:.1f}" for error in choice["calibration_error"])
     return (
-        f"{format_table(rows)}\n\n"
+        f"{markdown_table(rows)}\n\n"
         f"On {choice['episodes']} validation episodes, which chose: accuracy {accuracies} %, "
         f"paired gain {signed(choice['gain'])}; expected calibration error {errors} %."
     )

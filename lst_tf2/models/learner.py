@@ -18,9 +18,10 @@ def scale_pixels(images: tf.Tensor) -> tf.Tensor:
     return tf.cast(images, tf.float32)
 
 
-@registered
-class LinearHead(Rebuildable, keras.layers.Layer):
-    """Holds a linear classifier, Glorot-uniform kernel and zero bias."""
+class LinearVariables(Rebuildable, keras.layers.Layer):
+    """Holds variables like those of a linear classifier, the bias zero at first."""
+
+    kernel_initializer = "zeros"
 
     def __init__(self, width: int, num_classes: int, **kwargs):
         super().__init__(**kwargs)
@@ -28,7 +29,7 @@ class LinearHead(Rebuildable, keras.layers.Layer):
         self.kernel = self.add_weight(
             name="kernel",
             shape=(width, num_classes),
-            initializer="glorot_uniform",
+            initializer=self.kernel_initializer,
             trainable=True,
         )
         self.bias = self.add_weight(
@@ -43,6 +44,13 @@ class LinearHead(Rebuildable, keras.layers.Layer):
         """Returns the present values as tensors."""
         return Classifier(tf.convert_to_tensor(self.kernel), tf.convert_to_tensor(self.bias))
 
+
+@registered
+class LinearHead(LinearVariables):
+    """Holds a linear classifier, Glorot-uniform kernel and zero bias."""
+
+    kernel_initializer = "glorot_uniform"
+
     def call(self, embeddings: tf.Tensor) -> tf.Tensor:
         """Returns logits `[B, num_classes]` of `embeddings` `[B, D]`."""
         kernel, bias = self.read()
@@ -50,30 +58,13 @@ class LinearHead(Rebuildable, keras.layers.Layer):
 
 
 @registered
-class InnerRates(Rebuildable, keras.layers.Layer):
+class InnerRates(LinearVariables):
     """Holds a learned rate for each parameter of a linear classifier (arXiv:1707.09835)."""
-
-    def __init__(self, width: int, num_classes: int, **kwargs):
-        super().__init__(**kwargs)
-        self.width, self.num_classes = width, num_classes
-        self.kernel = self._add("kernel", (width, num_classes))
-        self.bias = self._add("bias", (num_classes,))
-
-    def _add(self, name: str, shape: tuple[int, ...]):
-        return self.add_weight(name=name, shape=shape, initializer="zeros", trainable=True)
-
-    def named_variables(self) -> dict:
-        """Returns all variables by names that do not depend on Keras."""
-        return {"kernel": self.kernel, "bias": self.bias}
 
     def fill(self, lr: float) -> None:
         """Sets all rates to `lr`."""
         for variable in self.named_variables().values():
             variable.assign(tf.fill(variable.shape, lr))
-
-    def read(self) -> Classifier:
-        """Returns the present values as tensors."""
-        return Classifier(tf.convert_to_tensor(self.kernel), tf.convert_to_tensor(self.bias))
 
 
 def name_parts(**parts) -> dict:

@@ -1,12 +1,14 @@
 """What methods look at, for tests."""
 
+import numpy as np
 import tensorflow as tf
 
 from lst_tf2.adaptation.inner_loop import descent_path
 from lst_tf2.adaptation.method import PseudoLabeled
-from lst_tf2.adaptation.stages import first_evidence
+from lst_tf2.adaptation.registry import load_method
+from lst_tf2.adaptation.stages import first_evidence, self_train
 from lst_tf2.config import SelfTrainingConfig
-from lst_tf2.structures import Examples, Features
+from lst_tf2.structures import Classifier, Examples, Features
 
 
 def features_of(embeddings):
@@ -33,3 +35,29 @@ def pseudo_labeled(embeddings, labels, way, logit_weights):
         logit_weights,
         None,
     )
+
+
+def train_by(name, support, unlabeled, *settings):
+    """The classifier and the choice of one stage, of one support image for each class."""
+    config = SelfTrainingConfig(method=name, method_settings=settings, num_stages=1)
+    way, width = support.shape
+    initial = Classifier(tf.zeros([width, way]), tf.zeros([way]))
+    examples = Examples(features_of(support), tf.range(way))
+    method = load_method(config, None)
+    stage = self_train(method, examples, [features_of(unlabeled)], initial, config).stages[0]
+    return stage.path.last(initial), stage.chosen
+
+
+def assert_batched_as_one_by_one(name, support, unlabeled, *settings):
+    """A batch of episodes gives what each gives alone."""
+
+    def run(sets):
+        classifier, chosen = train_by(name, *sets, *settings)
+        return chosen.targets, classifier.kernel
+
+    batched = tf.function(lambda sets: tf.vectorized_map(run, sets), autograph=False)
+    targets, kernels = batched((support, unlabeled))
+    for i in range(len(support)):
+        expected_targets, expected_kernel = run((support[i], unlabeled[i]))
+        np.testing.assert_array_equal(targets[i], expected_targets)
+        np.testing.assert_allclose(kernels[i], expected_kernel, rtol=1e-3, atol=1e-4)

@@ -3,11 +3,8 @@ import tensorflow as tf
 
 from lst_tf2.adaptation import ici
 from lst_tf2.adaptation.ici import IciConfig, first_penalties, local_basis
-from lst_tf2.adaptation.registry import load_method
-from lst_tf2.adaptation.stages import self_train
-from lst_tf2.config import SelfTrainingConfig
-from lst_tf2.structures import Classifier, Examples
-from tests.adaptation.evidence import evidence_of, features_of
+from lst_tf2.structures import Classifier
+from tests.adaptation.evidence import assert_batched_as_one_by_one, evidence_of
 
 
 def test_penalties_worked_by_hand():
@@ -110,18 +107,4 @@ def test_episodes_in_a_batch_are_as_one_by_one():
     support = tf.constant(rng.normal(size=(3, 3, 4)), tf.float32)
     unlabeled = tf.constant(rng.normal(size=(3, 30, 4)), tf.float32)
     words = ("moved_per_class=3", "dimensions=3", "logistic_steps=50", "path_points=30")
-    config = SelfTrainingConfig(method="ici", method_settings=words, num_stages=1)
-
-    def run_one(sets):
-        examples = Examples(features_of(sets[0]), tf.range(3))
-        initial = Classifier(tf.zeros([4, 3]), tf.zeros([3]))
-        method = load_method(config, None)
-        training = self_train(method, examples, [features_of(sets[1])], initial, config)
-        return training.stages[0].chosen.targets, training.final_path.joined().kernel
-
-    batched = tf.function(lambda sets: tf.vectorized_map(run_one, sets), autograph=False)
-    targets, kernels = batched((support, unlabeled))
-    for i in range(3):
-        expected_targets, expected_kernel = run_one((support[i], unlabeled[i]))
-        np.testing.assert_array_equal(targets[i], expected_targets)
-        np.testing.assert_allclose(kernels[i], expected_kernel, rtol=1e-3, atol=1e-4)
+    assert_batched_as_one_by_one("ici", support, unlabeled, *words)

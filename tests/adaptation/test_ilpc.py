@@ -8,9 +8,8 @@ from lst_tf2.adaptation.method import PseudoLabeled
 from lst_tf2.adaptation.parts import first_in_class
 from lst_tf2.adaptation.registry import load_method
 from lst_tf2.adaptation.stages import self_train
-from lst_tf2.config import SelfTrainingConfig
 from lst_tf2.structures import Classifier, Examples
-from tests.adaptation.evidence import evidence_of, features_of
+from tests.adaptation.evidence import assert_batched_as_one_by_one, evidence_of, features_of
 
 
 def on_circle(*degrees):
@@ -130,15 +129,4 @@ def test_episodes_in_a_batch_are_as_one_by_one(is_balanced):
     support = tf.constant(rng.normal(size=(3, 3, 4)), tf.float32)
     unlabeled = tf.constant(rng.normal(size=(3, 20, 4)), tf.float32)
     words = (f"is_balanced={is_balanced}", "neighbours=4", "cleaning_steps=10")
-    config = SelfTrainingConfig(method="ilpc", method_settings=words, num_stages=1)
-
-    def run_one(sets):
-        training = run(config, *sets)
-        return training.stages[0].chosen.targets, training.final_path.joined().kernel
-
-    batched = tf.function(lambda sets: tf.vectorized_map(run_one, sets), autograph=False)
-    targets, kernels = batched((support, unlabeled))
-    for i in range(3):
-        expected_targets, expected_kernel = run_one((support[i], unlabeled[i]))
-        np.testing.assert_array_equal(targets[i], expected_targets)
-        np.testing.assert_allclose(kernels[i], expected_kernel, rtol=1e-3, atol=1e-4)
+    assert_batched_as_one_by_one("ilpc", support, unlabeled, *words)

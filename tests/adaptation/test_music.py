@@ -5,12 +5,9 @@ import tensorflow as tf
 from lst_tf2.adaptation import music
 from lst_tf2.adaptation.inner_loop import classify
 from lst_tf2.adaptation.music import MusicConfig
-from lst_tf2.adaptation.registry import load_method
-from lst_tf2.adaptation.stages import self_train
-from lst_tf2.config import SelfTrainingConfig
 from lst_tf2.errors import InputError
-from lst_tf2.structures import Classifier, Examples
-from tests.adaptation.evidence import evidence_of, features_of
+from lst_tf2.structures import Classifier
+from tests.adaptation.evidence import evidence_of, train_by
 
 ONE_STEP = MusicConfig(positive_steps=1, negative_steps=1)
 RNG = np.random.default_rng(0)
@@ -20,16 +17,6 @@ CLASSES = tf.one_hot(RNG.integers(0, 3, 7), 3)
 # Support on the axes; an unlabeled image like each, and one as far from all.
 AXES = tf.eye(3)
 UNLABELED = tf.concat([5 * AXES, tf.ones([1, 3])], axis=0)
-
-
-def train(support, unlabeled, *settings):
-    config = SelfTrainingConfig(method="music", method_settings=settings, num_stages=1)
-    way, width = support.shape
-    initial = Classifier(tf.zeros([width, way]), tf.zeros([way]))
-    examples = Examples(features_of(support), tf.range(way))
-    method = load_method(config, None)
-    stage = self_train(method, examples, [features_of(unlabeled)], initial, config).stages[0]
-    return stage.path.last(initial), stage.chosen
 
 
 def evidence_on_axes():
@@ -126,21 +113,21 @@ def test_no_class_is_ruled_out_below_a_tiny_bound():
 
 
 def test_settled_images_count_and_pull_the_classifier():
-    classifier, chosen = train(AXES, UNLABELED)
+    classifier, chosen = train_by("music", AXES, UNLABELED)
     np.testing.assert_array_equal(chosen.loss_weights, [1, 1, 1, 0])
     np.testing.assert_array_equal(chosen.targets[:3], np.eye(3))
     np.testing.assert_array_equal(classifier.bias, np.zeros(3))
     np.testing.assert_array_equal(tf.argmax(classify(classifier, AXES), axis=1), [0, 1, 2])
     # An image along (0.9, 0, 0.3) is settled too, and pulls class 0 towards the third axis.
     leaning = tf.concat([UNLABELED, [[0.9, 0.0, 0.3]]], axis=0)
-    assert train(AXES, leaning)[0].kernel[2, 0] > classifier.kernel[2, 0]
+    assert train_by("music", AXES, leaning)[0].kernel[2, 0] > classifier.kernel[2, 0]
 
 
 def test_lengths_of_embeddings_do_not_matter():
     support, unlabeled = INPUTS[:3], INPUTS[3:]
     lengths = tf.constant([[0.5], [4.0], [16.0], [2.0]])  # Powers of two: exact.
-    expected, _ = train(support, unlabeled)
-    found, _ = train(8 * support, lengths * unlabeled)
+    expected, _ = train_by("music", support, unlabeled)
+    found, _ = train_by("music", 8 * support, lengths * unlabeled)
     np.testing.assert_allclose(found.kernel, expected.kernel, rtol=1e-5, atol=1e-6)
 
 
@@ -152,7 +139,7 @@ def test_a_batch_is_its_episodes_one_by_one():
     unlabeled = tf.constant(np.repeat(centres, 8, axis=1) + 0.5 * noise, tf.float32)
 
     def run(pair):
-        classifier, chosen = train(*pair)
+        classifier, chosen = train_by("music", *pair)
         return classifier.kernel, chosen.loss_weights
 
     batched = tf.function(
@@ -176,4 +163,4 @@ def test_a_batch_is_its_episodes_one_by_one():
 )
 def test_settings_out_of_bounds_are_refused(word, message):
     with pytest.raises(InputError, match=message):
-        train(AXES, UNLABELED, word)
+        train_by("music", AXES, UNLABELED, word)

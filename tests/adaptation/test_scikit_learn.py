@@ -7,12 +7,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
 
 from lst_tf2.adaptation.inner_loop import classify
-from lst_tf2.adaptation.registry import load_method
-from lst_tf2.adaptation.stages import self_train
-from lst_tf2.config import SelfTrainingConfig
 from lst_tf2.errors import InputError
-from lst_tf2.structures import Classifier, Examples
-from tests.adaptation.evidence import features_of
+from tests.adaptation.evidence import train_by
 
 METHODS = ["label_spreading", "self_training_classifier"]
 WAY = 3
@@ -29,16 +25,6 @@ def episode(seed, way=WAY):
     return tf.constant(centres, tf.float32), tf.constant(unlabeled, tf.float32)
 
 
-def train(name, support, unlabeled, *settings):
-    config = SelfTrainingConfig(method=name, method_settings=settings, num_stages=1)
-    way, width = support.shape
-    initial = Classifier(tf.zeros([width, way]), tf.zeros([way]))
-    examples = Examples(features_of(support), tf.range(way))
-    method = load_method(config, None)
-    stage = self_train(method, examples, [features_of(unlabeled)], initial, config).stages[0]
-    return stage.path.last(initial), stage.chosen
-
-
 def arrays_of(support, unlabeled):
     """What a user would pass to scikit-learn."""
     inputs = np.concatenate([support, unlabeled])
@@ -52,7 +38,7 @@ def test_labels_spread_within_their_direction():
     slants = np.array([0.01, 0.02, 0.03])
     bundle = np.stack([np.ones(3), slants], axis=1)
     unlabeled = tf.constant(np.concatenate([7 * bundle, bundle[:, ::-1]]), tf.float32)
-    _, chosen = train("label_spreading", support, unlabeled, "neighbours=4")
+    _, chosen = train_by("label_spreading", support, unlabeled, "neighbours=4")
     np.testing.assert_array_equal(tf.argmax(chosen.targets, axis=1), [0, 0, 0, 1, 1, 1])
 
 
@@ -60,7 +46,7 @@ def test_label_spreading_is_that_of_scikit_learn():
     support, unlabeled = episode(0)
     inputs, labels = arrays_of(support, unlabeled)
     found = LabelSpreading(kernel="knn").fit(inputs, labels).transduction_
-    classifier, chosen = train("label_spreading", support, unlabeled)
+    classifier, chosen = train_by("label_spreading", support, unlabeled)
     assert chosen.loss_weights is None
     np.testing.assert_array_equal(tf.argmax(chosen.targets, axis=1), found[WAY:])
     model = LogisticRegression(fit_intercept=False).fit(inputs, found)
@@ -74,7 +60,7 @@ def test_self_training_is_that_of_scikit_learn(threshold):
     model = SelfTrainingClassifier(LogisticRegression(fit_intercept=False), threshold=threshold)
     model.fit(inputs, labels)
     found = model.transduction_[WAY:]
-    classifier, chosen = train(
+    classifier, chosen = train_by(
         "self_training_classifier", support, unlabeled, f"threshold={threshold}"
     )
     np.testing.assert_array_equal(chosen.loss_weights, found != -1)
@@ -86,8 +72,8 @@ def test_self_training_is_that_of_scikit_learn(threshold):
 
 def test_a_smaller_penalty_makes_more_images_sure():
     support, unlabeled = episode(0)
-    _, few = train("self_training_classifier", support, unlabeled)
-    _, many = train("self_training_classifier", support, unlabeled, "inverse_penalty=100")
+    _, few = train_by("self_training_classifier", support, unlabeled)
+    _, many = train_by("self_training_classifier", support, unlabeled, "inverse_penalty=100")
     np.testing.assert_array_equal(few.loss_weights, np.zeros(36))
     assert np.mean(many.loss_weights) > 0.5
 
@@ -95,7 +81,7 @@ def test_a_smaller_penalty_makes_more_images_sure():
 def test_kernel_solves_the_equation_of_logistic_regression():
     # Where the summed cross-entropy and half the squared kernel are least, E^T (p - y) + W = 0.
     support, unlabeled = episode(1)
-    classifier, chosen = train("self_training_classifier", support, unlabeled, SOME)
+    classifier, chosen = train_by("self_training_classifier", support, unlabeled, SOME)
     assert 0 < np.mean(chosen.loss_weights) < 1
     inputs, _ = arrays_of(support, unlabeled)
     targets = np.concatenate([np.eye(WAY), chosen.targets])
@@ -108,7 +94,7 @@ def test_kernel_solves_the_equation_of_logistic_regression():
 @pytest.mark.parametrize("name", METHODS)
 def test_two_classes_have_a_column_each(name):
     support, unlabeled = episode(2, way=2)
-    classifier, _ = train(name, support, unlabeled)
+    classifier, _ = train_by(name, support, unlabeled)
     assert classifier.kernel.shape == (6, 2)
     np.testing.assert_array_equal(tf.argmax(classify(classifier, support), axis=1), [0, 1])
 
@@ -116,15 +102,15 @@ def test_two_classes_have_a_column_each(name):
 @pytest.mark.parametrize("name", METHODS)
 def test_lengths_of_embeddings_do_not_matter(name):
     support, unlabeled = episode(3)
-    expected, _ = train(name, support, unlabeled)
-    found, _ = train(name, 8 * support, 0.5 * unlabeled)
+    expected, _ = train_by(name, support, unlabeled)
+    found, _ = train_by(name, 8 * support, 0.5 * unlabeled)
     np.testing.assert_allclose(found.kernel, expected.kernel, rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(found.bias, np.zeros(WAY))
 
 
 def test_fewer_images_than_neighbours():
     support, unlabeled = episode(4)
-    _, chosen = train("label_spreading", support, unlabeled[:2])
+    _, chosen = train_by("label_spreading", support, unlabeled[:2])
     assert chosen.targets.shape == (2, WAY)
 
 
@@ -133,7 +119,7 @@ def test_a_batch_is_its_episodes_one_by_one(name, settings):
     episodes = [episode(seed) for seed in range(3)]
 
     def run(pair):
-        return train(name, *pair, *settings)[0].kernel
+        return train_by(name, *pair, *settings)[0].kernel
 
     batched = tf.function(lambda *sets: tf.vectorized_map(run, sets), autograph=False)(
         *(tf.stack(sets) for sets in zip(*episodes, strict=True))
@@ -147,7 +133,7 @@ def test_a_missing_package_is_told_of(name, monkeypatch):
     for module in ("sklearn", "sklearn.semi_supervised", "sklearn.linear_model"):
         monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(InputError, match=r"scikit-learn .*; install it: pip install 'lst_tf2\[com"):
-        train(name, *episode(0))
+        train_by(name, *episode(0))
 
 
 @pytest.mark.parametrize(
@@ -161,4 +147,4 @@ def test_a_missing_package_is_told_of(name, monkeypatch):
 )
 def test_settings_out_of_bounds_are_refused(name, word, message):
     with pytest.raises(InputError, match=message):
-        train(name, *episode(0), word)
+        train_by(name, *episode(0), word)

@@ -33,8 +33,8 @@ def test_methods_are_compared(home):
         assert 0 <= row["accuracy"]["mean"] <= 1
         assert row["episodes"] == 3
         assert row["seconds_per_episode"] > 0
-        has_strangers = row["distractor_classes"] > 0
-        assert not has_strangers or row["rejection_curve"][0]["mean"] is not None
+        has_distractors = row["distractor_classes"] > 0
+        assert not has_distractors or row["rejection_curve"][0]["mean"] is not None
 
 
 def test_what_can_not_be_compared(home):

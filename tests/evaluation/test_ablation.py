@@ -4,6 +4,7 @@ import pytest
 
 from lst_tf2.errors import InputError
 from lst_tf2.evaluation import ablation
+from lst_tf2.evaluation.tables import markdown_table
 from tests.evaluation.test_report import figure, fixture_summary  # noqa: F401 - a fixture
 
 
@@ -48,6 +49,6 @@ def test_two_results_of_one_cell_are_refused(summary):
 
 
 def test_table_is_aligned_markdown(summary):
-    lines = ablation.format_table(ablation.table_rows([changed(summary)])).splitlines()
+    lines = markdown_table(ablation.table_rows([changed(summary)])).splitlines()
     assert len({len(line) for line in lines}) == 1
     assert lines[1].startswith("|---")

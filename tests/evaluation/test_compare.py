@@ -23,7 +23,7 @@ def measured(accuracies, seconds=0.5):
     return Measured(
         accuracies=np.array(accuracies),
         pseudo_labels=np.full(count, 0.75),
-        sureness=np.tile([0.9, 0.8, 0.1], (count, 1)),
+        confidence=np.tile([0.9, 0.8, 0.1], (count, 1)),
         outcomes=np.tile([1, 1, -1], (count, 1)),
         seconds=seconds,
     )
@@ -52,7 +52,7 @@ def test_rows_are_paired(rows):
     assert mine["behind"] == {"mean": 0, "ci95": 0}
     assert lst["behind"]["mean"] == pytest.approx(0.1 / 3)
     assert [is_among_first(row) for row in rows] == [False, True, True]
-    assert lst["rejected_strangers"]["mean"] == 1
+    assert lst["rejected_distractors"]["mean"] == 1
     assert lst["seconds_per_episode"] == 0.5
     # 0.9 and 0.8 are right, 0.1 is not: errors 0.1, 0.2 and 0.1.
     assert lst["calibration_error"] == pytest.approx(0.4 / 3)

@@ -85,7 +85,7 @@ def test_same_settings_give_the_same_name_wherever_they_ran(summary):
         "final": np.zeros((2, 100)),
         "stages": np.zeros((2, 4, 40)),
         "pseudo_labels": np.zeros((2, 4)),
-        "sureness": np.zeros((2, 5)),
+        "confidence": np.zeros((2, 5)),
         "outcomes": np.zeros((2, 5), np.int32),
     }
     here, there = (

@@ -27,8 +27,8 @@ def test_summary_reports_last_and_best_step_and_the_paired_gain():
         "final": np.array([[0.9, 0.6], [0.9, 0.8]]),
         "stages": np.array([[[0.1, 0.5], [0.1, 0.3]], [[0.1, 0.7], [0.1, 0.5]]]),
         "pseudo_labels": np.array([[0.5, 0.75], [np.nan, 0.25]]),
-        # Two right ones at 0.9 and 0.7, a stranger below and one between; then none.
-        "sureness": np.array([[0.9, 0.7, 0.2, 0.8], [0.9, 0.9, 0.9, 0.9]]),
+        # Two right ones at 0.9 and 0.7, a distractor below and one between; then none.
+        "confidence": np.array([[0.9, 0.7, 0.2, 0.8], [0.9, 0.9, 0.9, 0.9]]),
         "outcomes": np.array([[1, 1, -1, -1], [1, 1, 1, 0]]),
     }
     summary = summarize(config, 300, curves)

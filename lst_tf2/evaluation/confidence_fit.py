@@ -1,4 +1,4 @@
-"""Sureness that tells how likely the most probable class is the right one.
+"""Confidence that tells how likely the most probable class is the right one.
 
 A method whose settings have `slope` and `offset` is sure of a class by
 `sigmoid(offset + slope * score)`, so that these two follow from a logistic regression.
@@ -11,7 +11,7 @@ import numpy as np
 from lst_tf2.evaluation.episode import RIGHT
 
 NAMES = ("slope", "offset")
-# How near to 0 and 1 a sureness still tells a score.
+# How near to 0 and 1 a confidence still tells a score.
 EDGE = 1e-6
 NEWTON_STEPS = 25
 # Keeps the fit finite where a score divides right from wrong.
@@ -37,19 +37,19 @@ def fit_logistic_line(scores: np.ndarray, is_right: np.ndarray) -> tuple[float, 
 
 
 def calibrate_line(
-    values: dict[str, Any], sureness: np.ndarray, outcomes: np.ndarray
+    values: dict[str, Any], confidence: np.ndarray, outcomes: np.ndarray
 ) -> dict[str, Any]:
-    """Returns the settings with the slope and offset that make sureness a probability.
+    """Returns the settings with the slope and offset that make confidence a probability.
 
     Those that there are stay where others are not more likely.
 
     Args:
         values: Settings of a method, `slope` and `offset` among them.
-        sureness: `[n]` in 0..1, found with these.
+        confidence: `[n]` in 0..1, found with these.
         outcomes: `[n]`, `RIGHT` or another, by the most probable class.
     """
     slope, offset = (values[name] for name in NAMES)
-    clipped = np.clip(sureness.astype(np.float64), EDGE, 1 - EDGE)
+    clipped = np.clip(confidence.astype(np.float64), EDGE, 1 - EDGE)
     is_right = outcomes == RIGHT
     scores = (np.log(clipped / (1 - clipped)) - offset) / slope
     line = [round(one, DIGITS) for one in fit_logistic_line(scores, is_right)]
