@@ -20,7 +20,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lst_tf2.adaptation.inner_loop import accuracy, classify
     from lst_tf2.adaptation.method import Evidence, Method, PseudoLabeled, Selection
-    from lst_tf2.api import AdaptedStage, adapt, load_run, meta_test, sample_episode
+    from lst_tf2.api import (
+        AdaptedStage,
+        adapt,
+        load_run,
+        meta_test,
+        sample_episode,
+        tuned_stages,
+    )
     from lst_tf2.config import METHODS, EpisodeConfig, SelfTrainingConfig
     from lst_tf2.errors import InputError
     from lst_tf2.structures import Classifier, Episode, Examples, Features
@@ -30,7 +37,7 @@ __version__ = "0.1.0"
 _MODULES = {
     "adaptation.inner_loop": ("accuracy", "classify"),
     "adaptation.method": ("Evidence", "Method", "PseudoLabeled", "Selection"),
-    "api": ("AdaptedStage", "adapt", "load_run", "meta_test", "sample_episode"),
+    "api": ("AdaptedStage", "adapt", "load_run", "meta_test", "sample_episode", "tuned_stages"),
     "config": ("METHODS", "EpisodeConfig", "SelfTrainingConfig"),
     "errors": ("InputError",),
     "structures": ("Classifier", "Episode", "Examples", "Features"),

@@ -15,6 +15,7 @@ from PIL import Image
 from lst_tf2.adaptation.method import Method, PseudoLabeled
 from lst_tf2.adaptation.registry import load_method
 from lst_tf2.adaptation.stages import self_train, tell_of_rows
+from lst_tf2.adaptation.tunable import with_settings
 from lst_tf2.config import EpisodeConfig, ListConfig, MetaTestConfig, SelfTrainingConfig
 from lst_tf2.data.feeding_order import arrange_mixed
 from lst_tf2.data.images import ImageFiles
@@ -26,6 +27,7 @@ from lst_tf2.evaluation.meta_test import meta_test as run_meta_test
 from lst_tf2.models.learner import Learner
 from lst_tf2.runs.checkpoints import find_checkpoint, read_arrays, restore
 from lst_tf2.runs.run_folder import read_model
+from lst_tf2.runs.tuned import with_tuned
 from lst_tf2.structures import DISTRACTOR_LABEL, Classifier, Episode
 
 PathLike = str | os.PathLike
@@ -106,7 +108,7 @@ def sample_episode(
 def adapt(
     learner: Learner,
     episode: Episode,
-    method: str | Method = "lst",
+    method: str | Method | None = None,
     method_settings: Mapping[str, Any] | None = None,
     stages: SelfTrainingConfig | None = None,
 ) -> list[AdaptedStage]:
@@ -115,9 +117,10 @@ def adapt(
     Args:
         learner: Embeds the images, support and unlabeled ones as a batch each.
         episode: Of images. The query set, which may be empty, is not looked at.
-        method: One of `METHODS`, `package.module:factory`, or a `Method`.
-        method_settings: Settings of the method by name.
-        stages: How many stages and steps; by default those of the paper.
+        method: One of `METHODS`, `package.module:factory`, or a `Method`; None: that of `stages`.
+        method_settings: Settings by name, of a method that is named or that of `stages`.
+        stages: How many stages and steps, such as `tuned_stages` returns; by default those of
+            the paper, whose method is `lst`.
 
     Returns:
         The stages; the last one's classifier is the result.
@@ -127,9 +130,10 @@ def adapt(
     """
     stages = stages or SelfTrainingConfig()
     if not isinstance(method, Method):
-        words = tuple(f"{key}={value}" for key, value in (method_settings or {}).items())
-        named = dataclasses.replace(stages, method=method, method_settings=words)
-        method = load_method(named, learner)
+        if method is not None:
+            stages = dataclasses.replace(stages, method=method, method_settings=())
+        stages = with_settings(stages, method_settings or {})
+        method = load_method(stages, learner)
     support = episode.support.map_inputs(learner.embed)
     images = tf.concat([episode.unlabeled.inputs, episode.distractors.inputs], axis=0)
     windows = [learner.embed(images)]
@@ -140,6 +144,21 @@ def adapt(
         AdaptedStage(stage.path.last(initial), stage.chosen, probs)
         for stage, probs in zip(training.stages, training.probs, strict=True)
     ]
+
+
+def tuned_stages(run_folder: PathLike, method: str = "lst", **settings: Any) -> SelfTrainingConfig:
+    """Returns a method with the settings that `lst tune` chose for it, for `adapt`, `meta_test`.
+
+    Args:
+        run_folder: `checkpoints/<exp_name>`; where nothing was tuned, defaults count.
+        method: One of `METHODS`, or `package.module:factory`.
+        **settings: Fields of `SelfTrainingConfig` that count whatever was chosen.
+
+    Raises:
+        InputError: If what was chosen is damaged, or does not go with the rest.
+    """
+    stages = SelfTrainingConfig(method=method, **settings)
+    return with_tuned(stages, pathlib.Path(run_folder), settings)[0]
 
 
 def meta_test(
@@ -156,9 +175,9 @@ def meta_test(
         data_folder: `data/<dataset>`.
         episode: How many classes, and how many images of each.
         num_episodes: How many episodes to draw.
-        **settings: Fields of `MetaTestConfig`, such as `self_training`, `test_iter` (by default
-            `last`), `protocol` (by default `standard`) or `bn_stats` (by default
-            `calibrated`, where there is batch norm).
+        **settings: Fields of `MetaTestConfig`, such as `self_training` (see `tuned_stages`),
+            `test_iter` (by default `last`), `protocol` (by default `standard`) or `bn_stats`
+            (by default `calibrated`, where there is batch norm).
 
     Returns:
         A summary with means and 95 % intervals, and the accuracies of every episode.

@@ -1,7 +1,9 @@
 import numpy as np
 import tensorflow as tf
 
-from lst_tf2.api import AdaptedStage
+from lst_tf2.api import AdaptedStage, tuned_stages
+from lst_tf2.config import SelfTrainingConfig
+from lst_tf2.runs.tuned import write_tuned
 
 
 def test_label_of_an_image_is_the_likeliest_or_none():
@@ -9,3 +11,11 @@ def test_label_of_an_image_is_the_likeliest_or_none():
     probs = tf.constant([[0.2, 0.7], [0.3, 0.2], [0.35, 0.25], [0.5, 0.5]])
     stage = AdaptedStage(None, None, probs)
     np.testing.assert_array_equal(stage.labels, [1, -1, -1, 0])
+
+
+def test_tuned_stages_are_those_of_the_run_unless_told_otherwise(tmp_path):
+    write_tuned(tmp_path, "graph_lst", {"alpha": 0.6, "neighbours": 20})
+    assert tuned_stages(tmp_path) == SelfTrainingConfig()
+    stages = tuned_stages(tmp_path, "graph_lst", num_stages=2, method_settings=("alpha=0.9",))
+    assert (stages.method, stages.num_stages) == ("graph_lst", 2)
+    assert set(stages.method_settings) == {"alpha=0.9", "neighbours=20"}

@@ -4,10 +4,10 @@
 
 runs every method on the same --episodes episodes of each kind: 1 and 5 shots, without and with
 classes outside the episode among the unlabeled images, in even and uneven numbers. Gains are over
-the support set alone, episode by episode. It writes results/compare_<dataset>.json, .md and .png.
-The features are those of the run, each image embedded once; settings that `lst tune` chose for the
-run are used (--notuned: not). label_spreading and
-self_training_classifier need scikit-learn: pip install 'lst_tf2[compare]'.
+the support set alone, episode by episode. It writes results/compare_<dataset>.json, a table (.md)
+and plots (.png) of accuracy, rejected distractors and reliability. The features are those of the
+run, each image embedded once; settings that `lst tune` chose for the run are used (--notuned: not).
+label_spreading and self_training_classifier need scikit-learn: pip install 'lst_tf2[compare]'.
 """
 
 import dataclasses

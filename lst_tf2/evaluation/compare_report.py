@@ -1,10 +1,10 @@
-"""Tables and plots of a comparison of methods."""
+"""Tables and files of a comparison of methods."""
 
-import io
 import pathlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from lst_tf2.evaluation.compare_plots import plot_accuracy, plot_rejection, plot_reliability
 from lst_tf2.evaluation.report import PERCENT, describe, signed
 from lst_tf2.evaluation.tables import markdown_table
 from lst_tf2.files import write_bytes, write_json
@@ -63,53 +63,18 @@ def table_of(rows: Sequence[Row], describe_row: Callable[[Row], str]) -> list[li
     ]
 
 
-def plot_comparison(rows: Sequence[Row], path: pathlib.Path) -> None:
-    """Draws accuracy over the distractor classes, a line a method, bands for the intervals."""
-    from matplotlib.figure import Figure  # Takes half a second to import.
-
-    shots = list(dict.fromkeys(row["shot"] for row in rows))
-    balances = list(dict.fromkeys(row["balance"] for row in rows))
-    methods = list(dict.fromkeys(row["method"] for row in rows))
-    size = (1 + 4 * len(balances), 1 + 3.2 * len(shots))
-    figure = Figure(figsize=size, layout="constrained")
-    panels = figure.subplots(len(shots), len(balances), squeeze=False, sharex=True, sharey="row")
-    for shot, line in zip(shots, panels, strict=True):
-        for balance, panel in zip(balances, line, strict=True):
-            own = [r for r in rows if (r["shot"], r["balance"]) == (shot, balance)]
-            _plot_panel(panel, own, methods)
-            panel.set_title(f"{shot}-shot, {balance}")
-        line[0].set_ylabel("accuracy in percent")
-    for panel in panels[-1]:
-        panel.set_xlabel("distractor classes")
-    handles, labels = panels[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right upper", fontsize="small")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=120)
-    write_bytes(path, buffer.getvalue())
-
-
-def _plot_panel(panel, rows: Sequence[Row], methods: Sequence[str]) -> None:
-    for number, method in enumerate(methods):
-        own = sorted(
-            (row for row in rows if row["method"] == method), key=lambda r: r["distractor_classes"]
-        )
-        counts = [row["distractor_classes"] for row in own]
-        means = [PERCENT * row["accuracy"]["mean"] for row in own]
-        widths = [PERCENT * row["accuracy"]["ci95"] for row in own]
-        colour = f"C{number % 10}"
-        style = "-" if number < 10 else "--"
-        panel.plot(counts, means, style, color=colour, label=method, marker=".")
-        lows = [m - w for m, w in zip(means, widths, strict=True)]
-        highs = [m + w for m, w in zip(means, widths, strict=True)]
-        panel.fill_between(counts, lows, highs, color=colour, alpha=0.12, linewidth=0)
-        panel.set_xticks(counts)
-
-
 def write_comparison(payload: dict[str, Any], stem: pathlib.Path) -> list[pathlib.Path]:
-    """Writes `<stem>.json`, `.md` and `.png`, and returns their paths."""
+    """Writes `<stem>.json` and `.md`, and plots `<stem>*.png`; returns their paths."""
     stem.parent.mkdir(parents=True, exist_ok=True)
-    paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in ("json", "md", "png")]
-    write_json(paths[0], payload)
-    write_bytes(paths[1], f"{format_comparison(payload['rows'])}\n".encode())
-    plot_comparison(payload["rows"], paths[2])
-    return paths
+    rows = payload["rows"]
+    numbers, tables = stem.with_name(f"{stem.name}.json"), stem.with_name(f"{stem.name}.md")
+    write_json(numbers, payload)
+    write_bytes(tables, f"{format_comparison(rows)}\n".encode())
+    plots = {"": plot_accuracy, "_reliability": plot_reliability}
+    if any(row["distractor_classes"] for row in rows):
+        plots["_rejection"] = plot_rejection
+    written = [numbers, tables]
+    for name, plot in plots.items():
+        written.append(stem.with_name(f"{stem.name}{name}.png"))
+        plot(rows, written[-1])
+    return written

@@ -67,10 +67,19 @@ def test_table_and_files(rows, tmp_path):
     assert "| support | 60.0 ± 9.2          |" in text
     assert first_method(rows) == "mine"
     paths = write_comparison({"rows": rows, "settings": {}}, tmp_path / "new" / "compare_x")
-    assert [path.suffix for path in paths] == [".json", ".md", ".png"]
+    names = ["json", "md", "png"]
+    assert [path.name for path in paths[:3]] == [f"compare_x.{suffix}" for suffix in names]
     assert json.loads(paths[0].read_text())["rows"] == rows
     assert all(title in paths[1].read_text() for title in FIGURES)
-    assert paths[2].read_bytes().startswith(b"\x89PNG")
+    plots = paths[2:]
+    assert [p.stem for p in plots] == ["compare_x", "compare_x_reliability", "compare_x_rejection"]
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in plots)
+
+
+def test_no_rejection_is_drawn_without_distractors(rows, tmp_path):
+    even = [row | {"distractor_classes": 0} for row in rows]
+    paths = write_comparison({"rows": even}, tmp_path / "compare_x")
+    assert not [path for path in paths if "rejection" in path.name]
 
 
 def config_of(**settings):
