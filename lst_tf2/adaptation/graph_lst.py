@@ -43,9 +43,9 @@ class GraphLstConfig(Settings):
     neighbours: int = setting(15, at_least=1, search=(8, 10, 15, 20))
     sharpness: float = setting(2.0, at_least=0, search=(1.0, 2.0, 3.0))
     alpha: float = setting(0.7, above=0, at_most=0.999, search=(0.6, 0.7, 0.8))
-    walk_steps: int = setting(8, at_least=1)
+    walk_steps: int = setting(3, at_least=1)
     long_alpha: float = setting(0.97, above=0, at_most=0.999)
-    long_steps: int = setting(60, at_least=1)
+    long_steps: int = setting(15, at_least=1)
     # The growth: known is what is among the best of its class in a round, leaves the other
     # classes less than 1 - `share`, and is as near as `cohesion` of what the known ones are.
     rounds: int = setting(8, at_least=0)
@@ -61,7 +61,7 @@ class GraphLstConfig(Settings):
     # The head: logistic regression on the sphere, every class of the same weight.
     support_share: float = setting(0.3, above=0, at_most=1, search=(0.2, 0.3, 0.4, 0.5))
     penalty: float = setting(0.01, above=0, search=(0.003, 0.01, 0.03))
-    head_steps: int = setting(100, at_least=1)
+    head_steps: int = setting(50, at_least=1)
 
 
 def build(config: GraphLstConfig, learner) -> Method:
@@ -81,27 +81,29 @@ def label_by_growth(config: GraphLstConfig) -> Label:
         walk = neighbour_walk(candidates(evidence).embeddings, config)
         support = tf.one_hot(evidence.support_labels, evidence.way)
         count = evidence.unlabeled.embeddings.shape[0]
+        nothing, reached = tf.zeros([count, evidence.way]), tf.zeros([evidence.way, walk.shape[0]])
+
+        def short(members, reached):
+            known = tf.concat([members, support], axis=0)
+            return meet(walk, known, reached, alpha=config.alpha, steps=config.walk_steps)
 
         def grow(state):
             members, reached = state
-            reached, scores = meet(
-                config.alpha * walk, members, support, reached, config.walk_steps
-            )
-            return members + join(config, scores, members), reached
+            reached, scores = short(members, reached)
+            return members + join(config, scores[:count], members), reached
 
-        nothing, known = tf.zeros([count, evidence.way]), tf.pad(support, [[count, 0], [0, 0]])
-        far = meet(config.long_alpha * walk, nothing, support, known, config.long_steps)[1]
-        members, reached = repeat(config.rounds, grow, (nothing, known))
-        near = meet(config.alpha * walk, members, support, reached, config.walk_steps)[1]
+        known = tf.concat([nothing, support], axis=0)
+        far = meet(walk, known, reached, alpha=config.long_alpha, steps=config.long_steps)[1]
+        near = short(*repeat(config.rounds, grow, (nothing, reached)))[1]
         scores = logit(near) + config.long_weight * tf.math.log(far + LEAST)
-        probs = tf.sigmoid(config.offset + config.slope * scores)
+        probs = tf.sigmoid(config.offset + config.slope * scores[:count])
         return probs / tf.maximum(tf.reduce_sum(probs, axis=1, keepdims=True), 1)
 
     return label
 
 
 def neighbour_walk(embeddings: tf.Tensor, config: GraphLstConfig) -> tf.Tensor:
-    """Returns how likely a step leads from each to each, `[B, B]`, rows that sum to 1.
+    """Returns how likely a step leads from each column to each row, `[B, B]`; columns sum to 1.
 
     Args:
         embeddings: `[B, D]`; centred by their mean, which all directions share.
@@ -109,33 +111,46 @@ def neighbour_walk(embeddings: tf.Tensor, config: GraphLstConfig) -> tf.Tensor:
     """
     centred = tf.nn.l2_normalize(embeddings - tf.reduce_mean(embeddings, axis=0), axis=1)
     graph = scaled_graph(centred, config.neighbours, config.sharpness)
-    return graph / (tf.reduce_sum(graph, axis=1, keepdims=True) + TINY)
+    return graph / (tf.reduce_sum(graph, axis=0) + TINY)
 
 
 def meet(
-    walk: tf.Tensor, members: tf.Tensor, support: tf.Tensor, reached: tf.Tensor, steps: int
+    walk: tf.Tensor, known: tf.Tensor, reached: tf.Tensor, *, alpha: float, steps: int
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns how likely walks first meet what is known of each class.
+    """Returns how likely walks first meet what is known of each class before they end.
+
+    Found by Chebyshev's semi-iteration (Golub and Varga, 1961): where `alpha` is 0.97, 15 steps
+    leave a smaller error than 60 plain ones.
 
     Args:
-        walk: `[U + S, U + S]`, rows that sum to less than 1: where they do not lead, they end.
-        members: `[U, N]`, 1 where an unlabeled image is known to be of a class.
-        support: `[S, N]`, one-hot.
-        reached: `[U + S, N]`, what was found when less was known.
-        steps: Of walks that count anew.
+        walk: `[U + S, U + S]`, columns that sum to 1.
+        known: `[U + S, N]`, 1 where an image is known to be of a class, else 0.
+        reached: `[N, U + S]`, what was found when less was known, or 0.
+        alpha: How likely a walk goes on at each step.
+        steps: Of the iteration.
 
     Returns:
-        For the next time, `[U + S, N]`, what is known 1; and for the unlabeled images `[U, N]`
-        in 0..1, from each one's neighbours, whether it is known or not.
+        For the next time, `[N, U + S]`, what is known 1; and `[U + S, N]` in 0..1, from each
+        one's neighbours, whether it is known or not.
     """
-    known = tf.concat([members, support], axis=0)
-    is_known = tf.reduce_sum(known, axis=1, keepdims=True) > 0
+    # A row for each class: a few rows by a large matrix take half the time of a few columns.
+    known = tf.transpose(known)
+    is_known = tf.reduce_sum(known, axis=0) > 0
 
-    def step(reached):
-        return tf.where(is_known, known, walk @ reached)
+    def pin(reached):
+        return tf.where(is_known, known, reached)
 
-    reached = repeat(steps, step, step(reached))
-    return reached, (walk @ reached)[: members.shape[0]]
+    def step(state):
+        latest, previous, factor = state
+        ahead = pin(alpha * (latest @ walk))
+        factor = 1 / (1 - alpha**2 / 4 * factor)
+        return previous + factor * (ahead - previous), latest, factor
+
+    start = pin(reached)
+    first = pin(alpha * (start @ walk))
+    latest = repeat(steps - 1, step, (first, start, 2.0))[0]
+    # Where it has not converged, values may lie outside.
+    return latest, tf.transpose(tf.clip_by_value(alpha * (latest @ walk), 0, 1))
 
 
 def join(config: GraphLstConfig, scores: tf.Tensor, members: tf.Tensor) -> tf.Tensor:

@@ -29,17 +29,29 @@ def test_meeting_worked_by_hand():
     # From u a step leads to v or to s of class 0, from v to u or to t of class 1, 0.35 each; with
     # 0.3 it ends. Class 0: u = 0.35 + 0.35 v and v = 0.35 u, so u = 0.35 / (1 - 0.35^2) = 0.3989
     # and v = 0.1396; class 1 the other way round.
-    walk = tf.constant([[0, 0.35, 0.35, 0], [0.35, 0, 0, 0.35], [0] * 4, [0] * 4], tf.float32)
-    support = tf.eye(2)
-    start = tf.pad(support, [[2, 0], [0, 0]])
-    reached, scores = graph_lst.meet(walk, tf.zeros([2, 2]), support, start, 20)
-    np.testing.assert_allclose(scores, [[0.3989, 0.1396], [0.1396, 0.3989]], atol=1e-4)
-    np.testing.assert_allclose(reached[2:], support)
+    walk = tf.transpose(tf.constant([[0, 0.5, 0.5, 0], [0.5, 0, 0, 0.5], [0] * 4, [0] * 4]))
+    known = tf.pad(tf.eye(2), [[2, 0], [0, 0]])
+    settings = {"alpha": 0.7, "steps": 20}
+    reached, scores = graph_lst.meet(walk, known, tf.zeros([2, 4]), **settings)
+    np.testing.assert_allclose(scores[:2], [[0.3989, 0.1396], [0.1396, 0.3989]], atol=1e-4)
+    np.testing.assert_allclose(reached[:, 2:], tf.eye(2))
     # Once v is known to be of class 1, walks end there: u = 0.35 of either class. From v itself
     # they still go to its neighbours: 0.35 u + 0.35 of t.
-    members = tf.constant([[0.0, 0.0], [0.0, 1.0]])
-    _, scores = graph_lst.meet(walk, members, support, reached, 20)
-    np.testing.assert_allclose(scores, [[0.35, 0.35], [0.1225, 0.4725]], atol=1e-4)
+    known += tf.pad([[0.0, 1.0]], [[1, 2], [0, 0]])
+    _, scores = graph_lst.meet(walk, known, reached, **settings)
+    np.testing.assert_allclose(scores[:2], [[0.35, 0.35], [0.1225, 0.4725]], atol=1e-4)
+
+
+@pytest.mark.parametrize(("alpha", "steps"), [(0.7, 8), (0.97, 25)])
+def test_few_steps_are_near_the_closed_form(alpha, steps):
+    points, _ = clusters((30, 30, 30))
+    walk = graph_lst.neighbour_walk(tf.constant(points), GraphLstConfig(neighbours=8))
+    known = tf.one_hot([*([-1] * 30), 0, *([-1] * 58), 1], 2)
+    _, scores = graph_lst.meet(walk, known, tf.zeros([2, 90]), alpha=alpha, steps=steps)
+    rows, ends = alpha * walk.numpy().T.astype(np.float64), known.numpy()
+    inner = rows * (ends.sum(axis=1) == 0)  # Walks go on from what is not known.
+    expected = np.linalg.solve(np.eye(90) - inner, rows @ ends)
+    np.testing.assert_allclose(scores, expected, atol=1e-2)
 
 
 def test_joining_worked_by_hand():
@@ -61,9 +73,9 @@ def test_joining_worked_by_hand():
 def test_walks_lead_to_the_nearest_alone():
     points, _ = clusters((6, 6, 6))
     walk = graph_lst.neighbour_walk(tf.constant(points), GraphLstConfig(neighbours=3)).numpy()
-    np.testing.assert_allclose(walk.sum(axis=1), np.ones(18), rtol=1e-5)
+    np.testing.assert_allclose(walk.sum(axis=0), np.ones(18), rtol=1e-5)
     assert (np.diag(walk) == 0).all()
-    assert ((walk > 0).sum(axis=1) >= 3).all()
+    assert ((walk > 0).sum(axis=0) >= 3).all()
 
 
 def test_graph_of_neighbours_worked_by_hand():
@@ -115,7 +127,7 @@ def test_probability_is_logistic_in_short_and_long_walks():
     )
     probs = graph_lst.label_by_growth(config)(evidence).numpy()
     # Of walks that support images alone end, in closed form: (I - alpha W_uu)^-1 alpha W_us.
-    walk = graph_lst.neighbour_walk(tf.constant(ordered), config).numpy().astype(np.float64)
+    walk = graph_lst.neighbour_walk(tf.constant(ordered), config).numpy().T.astype(np.float64)
 
     def met(alpha):
         inner = np.eye(16) - alpha * walk[:16, :16]
@@ -125,7 +137,7 @@ def test_probability_is_logistic_in_short_and_long_walks():
     scores = np.log(near / (1 - near)) + 0.3 * np.log(far)
     expected = 1 / (1 + np.exp(1.0 - 0.5 * scores))
     expected /= np.maximum(expected.sum(axis=1, keepdims=True), 1)
-    np.testing.assert_allclose(probs, expected, atol=0.02)  # Walks of 60 steps, not of any length.
+    np.testing.assert_allclose(probs, expected, atol=0.02)
 
 
 def train(points, labels, kept):
