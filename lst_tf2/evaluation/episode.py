@@ -132,6 +132,8 @@ def judge_labels(probs: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
 class MethodRun:
     """Self-trains on episodes by a method."""
 
+    dtypes = MethodResult(*[tf.float32] * 4, tf.int32)
+
     def __init__(self, learner: Learner, config: SelfTrainingConfig):
         """Loads the method; raises `InputError` where it can not be had."""
         self.learner, self.config = learner, config
@@ -167,6 +169,8 @@ class MethodRun:
 
 class EpisodeRun:
     """Self-trains on episodes by a method and, beside it, learns from their support sets alone."""
+
+    dtypes = EpisodeResult(tf.float32, *MethodRun.dtypes)
 
     def __init__(self, learner: Learner, config: SelfTrainingConfig):
         """Loads the method; raises `InputError` where it can not be had."""

@@ -23,7 +23,8 @@ def test_methods_are_compared(home):
     following = run("lst", *words, "--test_episode_num=2", cwd=home)
     assert following.returncode == 0, following.stderr
     written = {path.name for path in (home / "results").iterdir()}
-    assert written == {f"compare_letters.{suffix}" for suffix in ("json", "md", "png")}
+    plots = [f"compare_letters{of}.png" for of in ("", "_rejection", "_reliability")]
+    assert written == {"compare_letters.json", "compare_letters.md", *plots}
     rows = json.loads((home / "results" / "compare_letters.json").read_text())["rows"]
     assert len(rows) == 3 * 4
     assert {row["method"] for row in rows} == {"graph_lst", "lst", "ilpc+cleaning_steps=2"}

@@ -53,13 +53,17 @@ def config_of(folder, protocol="paper", **changes):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("protocol", ["paper", "standard"])
-def test_episodes_together_equal_episodes_one_by_one(folder, protocol):
+@pytest.mark.parametrize(
+    ("protocol", "gpus"), [("paper", []), ("standard", []), ("standard", ["one"])]
+)
+def test_episodes_together_equal_episodes_one_by_one(folder, protocol, gpus, monkeypatch):
     config = config_of(folder, protocol)
     lists = open_lists(config.test_list)
     windows = plan_test_windows(config.test_list.episode, STAGES, protocol)
     learner = Learner(MODEL, way=3)
-    together = list(calibrated.run_calibrated(config, learner, lists, windows, ALONE))
+    with monkeypatch.context() as patched:  # With a GPU the episodes make one large operation.
+        patched.setattr(calibrated.tf.config, "list_logical_devices", lambda kind: gpus)
+        together = list(calibrated.run_calibrated(config, learner, lists, windows, ALONE))
     assert len(together) == 3
     stats = calibrated.estimate_statistics(learner, config.test_list.data_folder, config.model, 0)
     normalizer = FixedNormalizer(learner.backbone.convs, stats)
