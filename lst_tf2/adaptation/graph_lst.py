@@ -39,7 +39,8 @@ class GraphLstConfig(Settings):
     `lst tune` chooses these on validation classes.
     """
 
-    # The graph: of similarities by local scale among as many neighbours.
+    # The graph: of similarities by local scale among as many neighbours. Walks on it are found in
+    # `walk_steps` steps anew each round, in `long_steps` where they are long.
     neighbours: int = setting(15, at_least=1, search=(8, 10, 15, 20))
     sharpness: float = setting(2.0, at_least=0, search=(1.0, 2.0, 3.0))
     alpha: float = setting(0.7, above=0, at_most=0.999, search=(0.6, 0.7, 0.8))
@@ -83,20 +84,21 @@ def label_by_growth(config: GraphLstConfig) -> Label:
         count = evidence.unlabeled.embeddings.shape[0]
         nothing, reached = tf.zeros([count, evidence.way]), tf.zeros([evidence.way, walk.shape[0]])
 
-        def short(members, reached):
+        def find(members, reached, alpha, steps):
             known = tf.concat([members, support], axis=0)
-            return meet(walk, known, reached, alpha=config.alpha, steps=config.walk_steps)
+            reached, scores = meet(walk, known, reached, alpha=alpha, steps=steps)
+            return reached, scores[:count]
 
         def grow(state):
             members, reached = state
-            reached, scores = short(members, reached)
-            return members + join(config, scores[:count], members), reached
+            reached, scores = find(members, reached, config.alpha, config.walk_steps)
+            return members + join(config, scores, members), reached
 
-        known = tf.concat([nothing, support], axis=0)
-        far = meet(walk, known, reached, alpha=config.long_alpha, steps=config.long_steps)[1]
-        near = short(*repeat(config.rounds, grow, (nothing, reached)))[1]
+        _, far = find(nothing, reached, config.long_alpha, config.long_steps)
+        members, reached = repeat(config.rounds, grow, (nothing, reached))
+        _, near = find(members, reached, config.alpha, config.walk_steps)
         scores = logit(near) + config.long_weight * tf.math.log(far + LEAST)
-        probs = tf.sigmoid(config.offset + config.slope * scores[:count])
+        probs = tf.sigmoid(config.offset + config.slope * scores)
         return probs / tf.maximum(tf.reduce_sum(probs, axis=1, keepdims=True), 1)
 
     return label
@@ -137,20 +139,21 @@ def meet(
     known = tf.transpose(known)
     is_known = tf.reduce_sum(known, axis=0) > 0
 
+    def look(reached):
+        return alpha * (reached @ walk)
+
     def pin(reached):
         return tf.where(is_known, known, reached)
 
     def step(state):
         latest, previous, factor = state
-        ahead = pin(alpha * (latest @ walk))
         factor = 1 / (1 - alpha**2 / 4 * factor)
-        return previous + factor * (ahead - previous), latest, factor
+        return previous + factor * (pin(look(latest)) - previous), latest, factor
 
     start = pin(reached)
-    first = pin(alpha * (start @ walk))
-    latest = repeat(steps - 1, step, (first, start, 2.0))[0]
+    latest = repeat(steps - 1, step, (pin(look(start)), start, 2.0))[0]
     # Where it has not converged, values may lie outside.
-    return latest, tf.transpose(tf.clip_by_value(alpha * (latest @ walk), 0, 1))
+    return latest, tf.transpose(tf.clip_by_value(look(latest), 0, 1))
 
 
 def join(config: GraphLstConfig, scores: tf.Tensor, members: tf.Tensor) -> tf.Tensor:

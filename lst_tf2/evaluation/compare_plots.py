@@ -4,13 +4,12 @@ Each has a column for each balance of the unlabeled images, and a line for each 
 the same colour in all panels.
 """
 
-import io
 import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from lst_tf2.evaluation.figures import write_figure
 from lst_tf2.evaluation.report import PERCENT
-from lst_tf2.files import write_bytes
 
 Row = dict[str, Any]
 # Draws what the rows of one method say onto a panel, in a style.
@@ -19,7 +18,7 @@ Draw = Callable[[Any, Sequence[Row], dict[str, Any]], None]
 
 def plot_accuracy(rows: Sequence[Row], path: pathlib.Path) -> None:
     """Draws accuracy over the distractor classes, bands for the intervals."""
-    labels = {"xlabel": "distractor classes", "ylabel": "accuracy in percent"}
+    labels = {"xlabel": "distractor classes", "ylabel": "accuracy, percent"}
     _plot(rows, ("shot",), _draw_accuracy, labels, path)
 
 
@@ -55,8 +54,9 @@ def _plot(
     for group, line in zip(groups, panels, strict=True):
         for balance, panel in zip(balances, line, strict=True):
             panel.set_title(", ".join([*map(_title, keys, group), balance]))
-            here = dict(zip(("balance", *keys), (balance, *group), strict=True))
-            own = [row for row in rows if here.items() <= row.items()]
+            own = [
+                r for r in rows if (*(r[key] for key in keys), r["balance"]) == (*group, balance)
+            ]
             for method, style in styles.items():
                 draw(panel, [row for row in own if row["method"] == method], style)
         line[0].set_ylabel(labels["ylabel"])
@@ -64,9 +64,7 @@ def _plot(
         panel.set_xlabel(labels["xlabel"])
     handles, names = panels[0][0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside right upper", fontsize="small")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=120)
-    write_bytes(path, buffer.getvalue())
+    write_figure(figure, path)
 
 
 def _title(key: str, value: int) -> str:

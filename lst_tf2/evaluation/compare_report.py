@@ -4,12 +4,16 @@ import pathlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from lst_tf2.evaluation.compare_plots import plot_accuracy, plot_rejection, plot_reliability
+from lst_tf2.evaluation.compare_plots import (
+    Row,
+    plot_accuracy,
+    plot_rejection,
+    plot_reliability,
+)
 from lst_tf2.evaluation.report import PERCENT, describe, signed
 from lst_tf2.evaluation.tables import markdown_table
 from lst_tf2.files import write_bytes, write_json
 
-Row = dict[str, Any]
 ACCURACY = "Accuracy; * first, or within the interval of the first"
 # What a cell of a table can say of a row.
 FIGURES: dict[str, Callable[[Row], str]] = {

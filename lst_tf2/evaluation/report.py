@@ -1,14 +1,13 @@
 """Results of meta-tests side by side: tables with columns titled by what differs, and a plot."""
 
 import dataclasses
-import io
 import math
 import pathlib
 from collections.abc import Sequence
 from typing import Any
 
 from lst_tf2.config import MetaTestConfig
-from lst_tf2.files import write_bytes
+from lst_tf2.evaluation.figures import write_figure
 from lst_tf2.runs.run_folder import flatten
 
 PERCENT = 100.0
@@ -221,10 +220,8 @@ def plot_stages(summaries: Sequence[dict], path: pathlib.Path) -> None:
         panel.set_ylabel("accuracy, %")
     panels[0].legend(loc="best")
     figure.tight_layout()
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=120, metadata={"Software": None})
+    write_figure(figure, path)
     pyplot.close(figure)
-    write_bytes(path, buffer.getvalue())
 
 
 def _plot_panel(panel, summary: dict) -> None:
