@@ -9,6 +9,7 @@ shows in long walks, which only support images end: few of them come as far as t
 """
 
 import dataclasses
+import math
 
 import tensorflow as tf
 
@@ -39,18 +40,22 @@ class GraphLstConfig(Settings):
     `lst tune` chooses these on validation classes.
     """
 
-    # The graph: of similarities by local scale among as many neighbours. Walks on it are found in
-    # `walk_steps` steps anew each round, in `long_steps` where they are long.
+    # The graph: of similarities by local scale among as many neighbours; fewer in a small pile, at
+    # most `pile_root` times the root of its size. Walks on it are found in `walk_steps` steps anew
+    # each round, in `long_steps` where they are long.
     neighbours: int = setting(15, at_least=1, search=(8, 10, 15, 20))
+    pile_root: float = setting(0.8, above=0)
     sharpness: float = setting(2.0, at_least=0, search=(1.0, 2.0, 3.0))
     alpha: float = setting(0.7, above=0, at_most=0.999, search=(0.6, 0.7, 0.8))
     walk_steps: int = setting(3, at_least=1)
     long_alpha: float = setting(0.97, above=0, at_most=0.999)
     long_steps: int = setting(15, at_least=1)
-    # The growth: known is what is among the best of its class in a round, leaves the other
-    # classes less than 1 - `share`, and is as near as `cohesion` of what the known ones are.
-    rounds: int = setting(8, at_least=0)
+    # The growth: known is what is among the best `grown_per_round` of its class in a round (in a
+    # large pile `grown_share` of the images there are for a class), leaves the other classes less
+    # than 1 - `share`, and is as near as `cohesion` of what the known ones are.
+    rounds: int = setting(8, at_least=0, search=(8, 12, 16))
     grown_per_round: int = setting(8, at_least=1)
+    grown_share: float = setting(0.067, at_least=0, at_most=1)
     share: float = setting(0.6, above=0, at_most=1, search=(0.5, 0.6, 0.7, 0.8))
     cohesion: float = setting(0.5, at_least=0, search=(0.4, 0.5, 0.6, 0.7))
     # The probability of a class: logistic in the logit of meeting it, and in the logarithm of
@@ -75,33 +80,54 @@ def build(config: GraphLstConfig, learner) -> Method:
     )
 
 
+def fit_to_pile(config: GraphLstConfig, pile: int, way: int) -> GraphLstConfig:
+    """Returns the settings with fewer neighbours in a small pile, a faster growth in a large one.
+
+    Args:
+        config: For piles between.
+        pile: Unlabeled images, distractors among them.
+        way: Classes.
+    """
+    return dataclasses.replace(
+        config,
+        neighbours=max(1, min(config.neighbours, round(config.pile_root * math.sqrt(pile)))),
+        grown_per_round=max(config.grown_per_round, round(config.grown_share * pile / way)),
+    )
+
+
 def label_by_growth(config: GraphLstConfig) -> Label:
     """Returns probabilities whose sum lacks of 1 what is left for none of the classes."""
 
     def label(evidence: Evidence) -> tf.Tensor:
-        walk = neighbour_walk(candidates(evidence).embeddings, config)
-        support = tf.one_hot(evidence.support_labels, evidence.way)
         count = evidence.unlabeled.embeddings.shape[0]
-        nothing, reached = tf.zeros([count, evidence.way]), tf.zeros([evidence.way, walk.shape[0]])
-
-        def find(members, reached, alpha, steps):
-            known = tf.concat([members, support], axis=0)
-            reached, scores = meet(walk, known, reached, alpha=alpha, steps=steps)
-            return reached, scores[:count]
-
-        def grow(state):
-            members, reached = state
-            reached, scores = find(members, reached, config.alpha, config.walk_steps)
-            return members + join(config, scores, members), reached
-
-        _, far = find(nothing, reached, config.long_alpha, config.long_steps)
-        members, reached = repeat(config.rounds, grow, (nothing, reached))
-        _, near = find(members, reached, config.alpha, config.walk_steps)
-        scores = logit(near) + config.long_weight * tf.math.log(far + LEAST)
-        probs = tf.sigmoid(config.offset + config.slope * scores)
-        return probs / tf.maximum(tf.reduce_sum(probs, axis=1, keepdims=True), 1)
+        return grow_and_label(evidence, fit_to_pile(config, count, evidence.way))
 
     return label
+
+
+def grow_and_label(evidence: Evidence, config: GraphLstConfig) -> tf.Tensor:
+    """Returns `[U, N]`, how likely each unlabeled image is of each class."""
+    walk = neighbour_walk(candidates(evidence).embeddings, config)
+    support = tf.one_hot(evidence.support_labels, evidence.way)
+    count = evidence.unlabeled.embeddings.shape[0]
+    nothing, reached = tf.zeros([count, evidence.way]), tf.zeros([evidence.way, walk.shape[0]])
+
+    def find(members, reached, alpha, steps):
+        known = tf.concat([members, support], axis=0)
+        reached, scores = meet(walk, known, reached, alpha=alpha, steps=steps)
+        return reached, scores[:count]
+
+    def grow(state):
+        members, reached = state
+        reached, scores = find(members, reached, config.alpha, config.walk_steps)
+        return members + join(config, scores, members), reached
+
+    _, far = find(nothing, reached, config.long_alpha, config.long_steps)
+    members, reached = repeat(config.rounds, grow, (nothing, reached))
+    _, near = find(members, reached, config.alpha, config.walk_steps)
+    scores = logit(near) + config.long_weight * tf.math.log(far + LEAST)
+    probs = tf.sigmoid(config.offset + config.slope * scores)
+    return probs / tf.maximum(tf.reduce_sum(probs, axis=1, keepdims=True), 1)
 
 
 def neighbour_walk(embeddings: tf.Tensor, config: GraphLstConfig) -> tf.Tensor:

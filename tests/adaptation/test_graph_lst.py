@@ -70,6 +70,14 @@ def test_joining_worked_by_hand():
     np.testing.assert_array_equal(tf.where(joined), [[1, 0], [4, 0], [6, 1]])
 
 
+@pytest.mark.parametrize(
+    ("pile", "neighbours", "grown"), [(1, 1, 8), (100, 8, 8), (400, 15, 8), (4000, 15, 54)]
+)
+def test_neighbours_and_growth_follow_the_pile(pile, neighbours, grown):
+    config = graph_lst.fit_to_pile(GraphLstConfig(), pile, 5)
+    assert (config.neighbours, config.grown_per_round) == (neighbours, grown)
+
+
 def test_walks_lead_to_the_nearest_alone():
     points, _ = clusters((6, 6, 6))
     walk = graph_lst.neighbour_walk(tf.constant(points), GraphLstConfig(neighbours=3)).numpy()
@@ -98,7 +106,7 @@ def test_graph_of_neighbours_worked_by_hand():
     [((40, 40, 40), 15), ((60, 12, 40), 15), ((8, 60, 10), 8)],
 )
 def test_what_is_of_no_class_is_told_apart(counts, neighbours):
-    config = GraphLstConfig(neighbours=neighbours)
+    config = GraphLstConfig(neighbours=neighbours, pile_root=2.0)  # Not fewer.
     points, labels = clusters(counts)
     unlabeled = labels >= 0
     unlabeled[[0, counts[0]]] = False  # One support image of the first two classes.
@@ -119,7 +127,7 @@ def test_what_is_of_no_class_is_told_apart(counts, neighbours):
 
 def test_probability_is_logistic_in_short_and_long_walks():
     points, _ = clusters((6, 6, 6))
-    config = GraphLstConfig(rounds=0, neighbours=4, slope=0.5, offset=-1.0, long_weight=0.3)
+    config = GraphLstConfig(rounds=0, neighbours=3, slope=0.5, offset=-1.0, long_weight=0.3)
     is_support = np.isin(np.arange(18), [0, 6])
     ordered = np.concatenate([points[~is_support], points[is_support]])
     evidence = evidence_of(
