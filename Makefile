@@ -38,7 +38,7 @@ ablation: $(VENV)/installed
 
 # All methods on the same episodes, after `make demo`; COMPARE_FLAGS narrows or widens it.
 compare: $(VENV)/installed
-	$(BIN)/lst compare --dataset=glyphs --exp_name=$(RUN) $(COMPARE_FLAGS)
+	$(BIN)/lst compare --dataset=glyphs --exp_name=$(RUN) --episodes=25 $(COMPARE_FLAGS)
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest $(TWO_PROCESSES)

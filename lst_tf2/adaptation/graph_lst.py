@@ -63,7 +63,7 @@ class GraphLstConfig(Settings):
     long_weight: float = setting(0.7, at_least=0, search=(0.0, 0.35, 0.7, 1.0))
     slope: float = setting(1.49, above=0)
     offset: float = setting(3.09)
-    keep_above: float = setting(0.8, at_least=0, at_most=1, search=(0.6, 0.7, 0.8, 0.9))
+    keep_above: float = setting(0.82, at_least=0, at_most=1, search=(0.6, 0.7, 0.8, 0.9))
     # The head: logistic regression on the sphere, every class of the same weight.
     support_share: float = setting(0.3, above=0, at_most=1, search=(0.2, 0.3, 0.4, 0.5))
     penalty: float = setting(0.01, above=0, search=(0.003, 0.01, 0.03))
