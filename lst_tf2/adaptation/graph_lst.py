@@ -221,12 +221,13 @@ def fit_balanced(config: GraphLstConfig) -> Fit:
 
     def fit(evidence: Evidence, chosen: PseudoLabeled) -> Path:
         support = tf.one_hot(evidence.support_labels, evidence.way)
+        shots = tf.reduce_sum(support, axis=0)
         kept = chosen.loss_weights[:, tf.newaxis] * chosen.targets
         counts = tf.reduce_sum(kept, axis=0)
         shares = tf.where(counts > 0, config.support_share, 1.0)
         weights = tf.concat(
             [
-                support @ (shares / evidence.shot)[:, tf.newaxis],
+                support @ (shares / shots)[:, tf.newaxis],
                 kept @ ((1 - shares) / tf.maximum(counts, 1))[:, tf.newaxis],
             ],
             axis=0,

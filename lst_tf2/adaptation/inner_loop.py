@@ -84,13 +84,13 @@ def classify(classifier: Classifier, embeddings: tf.Tensor) -> tf.Tensor:
     return embeddings @ classifier.kernel + classifier.bias[..., tf.newaxis, :]
 
 
-def summed_cross_entropy(logits: tf.Tensor, labels: tf.Tensor, shot: int) -> tf.Tensor:
+def summed_cross_entropy(logits: tf.Tensor, labels: tf.Tensor, shot: float) -> tf.Tensor:
     """Returns the cross-entropy summed over examples and divided by `shot`, a scalar.
 
     Args:
         logits: `[B, N]` float32.
         labels: `[B]` int32 in 0..N-1.
-        shot: Support examples for each class of the episode.
+        shot: Support examples for each class of the episode, in the mean.
     """
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
     return tf.reduce_sum(losses) / shot

@@ -32,7 +32,7 @@ class Evidence(NamedTuple):
     """Holds all that a method may look at in a stage; never the query set."""
 
     support: Features  # [S, ...]
-    support_labels: tf.Tensor  # [S] int32 in 0..N-1, each as often
+    support_labels: tf.Tensor  # [S] int32 in 0..N-1, each once or more
     unlabeled: Features  # [U, ...], distractors among them
     initial: Classifier  # meta-learned
     labeler: Classifier  # of the support set alone at first, then of the last stage
@@ -45,9 +45,9 @@ class Evidence(NamedTuple):
         return self.initial.bias.shape[-1]
 
     @property
-    def shot(self) -> int:
-        """K, support examples for each class."""
-        return self.support_labels.shape[0] // self.way
+    def shot(self) -> float:
+        """K, support examples for each class, the mean where classes have unlike numbers."""
+        return self.support_labels.shape[0] / self.way
 
 
 # Class probabilities [U, N] of the unlabeled examples; what a row lacks of 1 is for none of them.

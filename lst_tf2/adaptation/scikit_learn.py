@@ -1,18 +1,17 @@
 """Methods of scikit-learn, for comparison: they run in NumPy, one episode after another."""
 
 import dataclasses
-import importlib
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from sklearn.linear_model import LogisticRegression
+from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
 
 from lst_tf2.adaptation.inner_loop import Path
 from lst_tf2.adaptation.method import Evidence, Fit, Label, Method, PseudoLabeled
 from lst_tf2.adaptation.parts import keep_all, keep_settled, leave_unweighted
-from lst_tf2.errors import InputError
 from lst_tf2.settings import Settings, setting
 from lst_tf2.structures import Classifier
 
@@ -40,32 +39,23 @@ class ConfidenceConfig(Settings):
 
 
 def build_label_spreading(config: LabelSpreadingConfig, learner) -> Method:
-    """Returns labels by `LabelSpreading`, and a logistic regression on all of them.
-
-    Raises:
-        InputError: If scikit-learn is missing.
-    """
-    spread = load("semi_supervised").LabelSpreading
+    """Returns labels by `LabelSpreading`, and a logistic regression on all of them."""
 
     def probabilities(inputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
         neighbours = min(config.neighbours, len(inputs))
-        model = spread(kernel="knn", n_neighbors=neighbours, alpha=config.alpha)
+        model = LabelSpreading(kernel="knn", n_neighbors=neighbours, alpha=config.alpha)
         return model.fit(inputs, labels).label_distributions_
 
     return Method(label_by(probabilities), keep_all, leave_unweighted, fit_regression(regression()))
 
 
 def build_self_training(config: ConfidenceConfig, learner) -> Method:
-    """Returns labels by `SelfTrainingClassifier`, and the logistic regression that it ends with.
-
-    Raises:
-        InputError: If scikit-learn is missing.
-    """
+    """Returns labels by `SelfTrainingClassifier`, and the logistic regression that it ends with."""
     base = regression(config.inverse_penalty)
-    train = load("semi_supervised").SelfTrainingClassifier
 
     def probabilities(inputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        model = train(base(), threshold=config.threshold).fit(inputs, labels)
+        model = SelfTrainingClassifier(base(), threshold=config.threshold)
+        model.fit(inputs, labels)
         probs, found = model.predict_proba(inputs), model.transduction_
         is_found = found != UNKNOWN
         probs[is_found] = np.eye(probs.shape[1])[found[is_found]]
@@ -74,28 +64,12 @@ def build_self_training(config: ConfidenceConfig, learner) -> Method:
     return Method(label_by(probabilities), keep_settled, leave_unweighted, fit_regression(base))
 
 
-def load(name: str) -> ModuleType:
-    """Returns a module of scikit-learn.
-
-    Raises:
-        InputError: If it can not be imported.
-    """
-    try:
-        return importlib.import_module(f"sklearn.{name}")
-    except ImportError as error:
-        raise InputError(
-            f"Expected scikit-learn for this method, importing it raised {error}; install it: "
-            "pip install 'lst_tf2[compare]'."
-        ).about("method") from error
-
-
 def regression(inverse_penalty: float = 1.0) -> Callable[[], Any]:
     """Returns what makes a logistic regression without bias.
 
     Then what it prefers does not depend on the length of a query.
     """
-    model = load("linear_model").LogisticRegression
-    return lambda: model(C=inverse_penalty, fit_intercept=False)
+    return lambda: LogisticRegression(C=inverse_penalty, fit_intercept=False)
 
 
 def label_by(probabilities: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Label:

@@ -182,6 +182,22 @@ def test_head_of_a_class_without_kept_images_has_its_support():
     np.testing.assert_allclose(same.kernel, classifier.kernel, atol=1e-4)
 
 
+def test_classes_with_unlike_numbers_of_support_images_weigh_the_same():
+    points, labels = clusters((3, 1))
+    nothing = features_of(points[:0])
+
+    def head(rows):
+        support = tf.constant(points[rows])
+        evidence = evidence_of(INITIAL, support, labels[rows].astype(np.int32))
+        chosen = evidence.accepted._replace(features=nothing, loss_weights=tf.zeros([0]))
+        assert evidence.shot == len(rows) / 2
+        return graph_lst.fit_balanced(CONFIG)(evidence, chosen).last(INITIAL)
+
+    # Class 1 once or four times: its images weigh a quarter then.
+    few, many = head([0, 1, 2, 3]), head([0, 1, 2, 3, 3, 3, 3])
+    np.testing.assert_allclose(few.kernel, many.kernel, atol=1e-4)
+
+
 def test_batched_episodes_are_those_one_by_one():
     batch = []
     for seed in range(3):

@@ -1,5 +1,3 @@
-import sys
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -126,14 +124,6 @@ def test_a_batch_is_its_episodes_one_by_one(name, settings):
     )
     for kernel, pair in zip(batched, episodes, strict=True):
         np.testing.assert_allclose(kernel, run(pair), rtol=1e-5, atol=1e-6)
-
-
-@pytest.mark.parametrize("name", METHODS)
-def test_a_missing_package_is_told_of(name, monkeypatch):
-    for module in ("sklearn", "sklearn.semi_supervised", "sklearn.linear_model"):
-        monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(InputError, match=r"scikit-learn .*; install it: pip install 'lst_tf2\[com"):
-        train_by(name, *episode(0))
 
 
 @pytest.mark.parametrize(
