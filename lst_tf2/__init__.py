@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     )
     from lst_tf2.config import METHODS, EpisodeConfig, SelfTrainingConfig
     from lst_tf2.errors import InputError
+    from lst_tf2.predict.estimator import LSTClassifier
+    from lst_tf2.predict.loading import list_backbones
     from lst_tf2.structures import Classifier, Episode, Examples, Features
 
 __version__ = "0.1.0"
@@ -40,6 +42,8 @@ _MODULES = {
     "api": ("AdaptedStage", "adapt", "load_run", "meta_test", "sample_episode", "tuned_stages"),
     "config": ("METHODS", "EpisodeConfig", "SelfTrainingConfig"),
     "errors": ("InputError",),
+    "predict.estimator": ("LSTClassifier",),
+    "predict.loading": ("list_backbones",),
     "structures": ("Classifier", "Episode", "Examples", "Features"),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}

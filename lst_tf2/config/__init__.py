@@ -20,6 +20,7 @@ from lst_tf2.config.method import (
     SelfTrainingConfig,
 )
 from lst_tf2.config.piles import PilesConfig
+from lst_tf2.config.predict import PredictConfig
 from lst_tf2.config.runs import (
     BN_STATS,
     CACHES,

@@ -155,7 +155,21 @@ def restore(path: pathlib.Path, variables: dict[str, Any], *, only_these: bool =
         MissingInputError: If there is no checkpoint at `path`.
         InputError: If it is damaged, or if a name or a shape does not fit; names them all.
     """
-    arrays = read_arrays(path)
+    assign(path, read_arrays(path), variables, only_these=only_these)
+
+
+def assign(
+    path: pathlib.Path,
+    arrays: dict[str, np.ndarray],
+    variables: dict[str, Any],
+    *,
+    only_these: bool = False,
+) -> None:
+    """Assigns `arrays`, which were read from `path`, as `restore` does.
+
+    Raises:
+        InputError: If a name or a shape does not fit; names them all.
+    """
     faults = [f"{name} is missing" for name in variables if name not in arrays]
     if only_these:
         faults += [

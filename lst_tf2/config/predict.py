@@ -1,0 +1,140 @@
+"""Settings of predictions on people's own images."""
+
+import dataclasses
+
+from lst_tf2.config.headings import METHOD, RUNNING
+from lst_tf2.config.method import SelfTrainingConfig
+from lst_tf2.errors import check
+from lst_tf2.settings import SEEDS, Settings, setting
+
+IMAGES, OUTPUT = "The images", "What is written"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PredictConfig(Settings, group=IMAGES):
+    """Describes what to learn from, what to label, and what to write."""
+
+    support: str = setting(
+        "", "Folder of labeled images, a folder for each class in it.", flag="support"
+    )
+    unlabeled: tuple[str, ...] = setting(
+        (),
+        "Folders or files of unlabeled images to learn from, comma-separated; images of other "
+        "classes may be among them.",
+        flag="unlabeled",
+        kind=str,
+    )
+    query: tuple[str, ...] = setting(
+        (),
+        "Folders or files to label, comma-separated; without it the unlabeled images get labels.",
+        flag="query",
+        kind=str,
+    )
+    classifier: str = setting(
+        "", "Folder that --save wrote: label --query with it; learn nothing.", flag="classifier"
+    )
+    backbone: str = setting(
+        "glyphs",
+        "What embeds the images: a preset (glyphs), keras:<network of keras.applications> such as "
+        "keras:EfficientNetV2B0 for photographs, a .keras file, or the folder of a preset or of a "
+        "run.",
+        flag="backbone",
+        group=METHOD,
+    )
+    weights: str = setting(
+        "",
+        "File of weights for a keras:<network>; without it Keras fetches them.",
+        flag="weights",
+        group=METHOD,
+    )
+    image_size: int | None = setting(
+        None,
+        "Side in pixels that images are resized to; by default that of the backbone.",
+        flag="img_size",
+        group=METHOD,
+        kind=int,
+        at_least=1,
+    )
+    method: str = setting(
+        "graph_lst",
+        "How it learns from unlabeled images: as in `lst test`.",
+        flag="method",
+        group=METHOD,
+    )
+    method_settings: tuple[str, ...] = setting(
+        (), "Settings of the method as key=value,key=value.", flag="method_settings", group=METHOD
+    )
+    reject: bool = setting(
+        True, "Whether images may be of none of the classes.", flag="reject", group=METHOD
+    )
+    abstain: float = setting(
+        0.8,
+        "Least probability that a label is right; less sure images get the status abstained.",
+        flag="abstain",
+        group=METHOD,
+        at_least=0,
+        at_most=1,
+    )
+    max_pile: int = setting(
+        4000,
+        "Most unlabeled images to learn from, a random choice; the others are labeled by their "
+        "neighbours.",
+        flag="max_pile",
+        group=METHOD,
+        at_least=1,
+    )
+    out: str = setting(
+        "predictions.csv", "File of labels: one row for each image.", flag="out", group=OUTPUT
+    )
+    report: str = setting(
+        "", "File of a page to look at, e.g. report.html.", flag="report", group=OUTPUT
+    )
+    save: str = setting(
+        "", "Folder to keep the classifier in, for --classifier.", flag="save", group=OUTPUT
+    )
+    top: int = setting(
+        0,
+        "How many unlabeled images to propose for labeling, as links in <out>_to_label/.",
+        flag="top",
+        group=OUTPUT,
+        at_least=0,
+    )
+    overwrite: bool = setting(
+        False, "Replace what an earlier command wrote.", flag="overwrite", group=OUTPUT
+    )
+    cache: str = setting(
+        "",
+        "Folder that keeps embeddings, by default of this user; none: they are not kept.",
+        flag="cache",
+        group=RUNNING,
+    )
+    seed: int = setting(0, "Seed of the random choice.", flag="seed", group=RUNNING, **SEEDS)
+
+    def check(self) -> None:
+        """Raises `InputError` where there is nothing to learn from, or nothing to label."""
+        SelfTrainingConfig(method=self.method, method_settings=self.method_settings)
+        check(
+            bool(self.support) != bool(self.classifier),
+            "either labeled images (--support) or a saved classifier (--classifier)",
+            "both" if self.support else "neither",
+            "pass one of them",
+        )
+        check(
+            bool(self.query) or bool(self.unlabeled and self.support),
+            "images to label: --query, or --unlabeled beside --support",
+            "none",
+            "pass a folder",
+        )
+        check(
+            not self.classifier or not (self.unlabeled or self.top or self.save),
+            "--query alone beside --classifier, which has learned already",
+            "--unlabeled, --top or --save",
+            "pass --support in place of --classifier",
+        )
+        check(
+            not self.top or bool(self.unlabeled),
+            "--unlabeled beside --top, which chooses among these",
+            "none",
+            "pass a folder of unlabeled images",
+            "top",
+        )

@@ -1,0 +1,167 @@
+"""From pictures to embeddings, any number of them in constant memory."""
+
+import concurrent.futures
+import itertools
+import os
+import pathlib
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from lst_tf2.predict.backbones import Backbone
+from lst_tf2.predict.embedding_cache import EmbeddingCache
+from lst_tf2.predict.pictures import (
+    Picture,
+    UnreadableImageError,
+    digest_of,
+    fit_pixels,
+    read_content,
+)
+from lst_tf2.progress import Progress
+from lst_tf2.structures import Features
+
+AT_ONCE = 64
+# Batches that are read while one is embedded.
+AHEAD = 3
+
+
+class Embedded(NamedTuple):
+    """Holds what was made of one picture."""
+
+    picture: Picture
+    digest: bytes = b""
+    embedding: np.ndarray | None = None  # [D] float32
+    maps: np.ndarray | None = None  # [H, W, D] float32 where asked for, else [1, 1, D]
+    fault: UnreadableImageError | None = None  # In place of these.
+
+
+class Gathered(NamedTuple):
+    """Holds what was made of the n pictures that can be read, out of some."""
+
+    features: Features  # [n, ...]
+    digests: list[bytes]
+    rows: list[int]  # Their places.
+    faults: dict[int, UnreadableImageError]  # By place, of the others.
+
+
+class Read(NamedTuple):
+    """Holds what was read of one picture: its embedding, else its pixels, else what is wrong."""
+
+    digest: bytes = b""
+    embedding: np.ndarray | None = None
+    pixels: np.ndarray | None = None
+    fault: UnreadableImageError | None = None
+
+
+class Embedder:
+    """Embeds pictures with a backbone; what it has embedded before comes from a cache.
+
+    A cache holds no maps: where they are asked for, it is not used.
+    """
+
+    def __init__(
+        self, backbone: Backbone, cache_folder: pathlib.Path | None = None, *, with_maps=False
+    ):
+        self.backbone, self.cache, self.with_maps = backbone, None, with_maps
+        self.width = int(backbone.model.output_shape[-1])
+        if cache_folder is not None and not with_maps:
+            self.cache = EmbeddingCache(cache_folder, backbone.digest, self.width)
+
+    def stream(self, pictures: Iterable[Picture]) -> Iterator[Embedded]:
+        """Yields what is made of each picture, in order; few are in memory at a time."""
+        return itertools.chain.from_iterable(self.stream_groups(pictures))
+
+    def stream_groups(self, pictures: Iterable[Picture]) -> Iterator[list[Embedded]]:
+        """Yields the same, as many at a time as are embedded at once."""
+        for group, read in read_ahead(pictures, self.backbone.image_size, self.cache):
+            made = iter(self._embed([one for one in read if one.pixels is not None]))
+            yield [
+                Embedded(picture, one.digest, *self._parts(one, made), one.fault)
+                for picture, one in zip(group, read, strict=True)
+            ]
+
+    def gather(self, pictures: Sequence[Picture], progress: Progress | None = None) -> Gathered:
+        """Returns what is made of all pictures at once."""
+        found, faults = [], {}
+        for place, one in enumerate(self.stream(pictures)):
+            if one.fault is None:
+                found.append((place, one))
+            else:
+                faults[place] = one.fault
+            if progress is not None:
+                progress.advance()
+        embeddings = np.zeros((len(found), self.width), np.float32)
+        maps = embeddings[:, np.newaxis, np.newaxis]
+        if found:
+            embeddings = np.stack([one.embedding for _, one in found])
+            maps = np.stack([one.maps for _, one in found])
+        digests, rows = [one.digest for _, one in found], [place for place, _ in found]
+        return Gathered(Features(maps, embeddings), digests, rows, faults)
+
+    def _parts(self, one: Read, made: Iterator[Features]) -> tuple:
+        """Returns embedding and maps of what was read, those of `made` where it is new."""
+        if one.pixels is not None:
+            maps, embedding = next(made)
+            return embedding, maps if self.with_maps else embedding[np.newaxis, np.newaxis]
+        if one.embedding is not None:
+            return one.embedding, one.embedding[np.newaxis, np.newaxis]
+        return None, None
+
+    def _embed(self, fresh: list[Read]) -> Iterator[Features]:
+        """Returns the features of each; the cache learns the embeddings."""
+        if not fresh:
+            return iter(())
+        pixels = tf.constant(np.stack([one.pixels for one in fresh]))
+        maps, embeddings = (part.numpy() for part in self.backbone.embed(pixels))
+        if self.cache is not None:
+            self.cache.write([one.digest for one in fresh], embeddings)
+        return map(Features, maps, embeddings)
+
+
+def read_ahead(
+    pictures: Iterable[Picture], image_size: int, cache: EmbeddingCache | None = None
+) -> Iterator[tuple[list[Picture], list[Read]]]:
+    """Yields pictures in groups, and what is read of each; threads do so ahead."""
+    pictures, waiting = iter(pictures), deque()
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        while True:
+            while len(waiting) <= AHEAD:
+                if not (group := list(itertools.islice(pictures, AT_ONCE))):
+                    break
+                futures = [pool.submit(read_picture, one, image_size, cache) for one in group]
+                waiting.append((group, futures))
+            if not waiting:
+                return
+            group, futures = waiting.popleft()
+            yield group, [future.result() for future in futures]
+
+
+def read_pixels(pictures: Iterable[Picture], image_size: int) -> np.ndarray:
+    """Returns the pixels `[n, s, s, 3]` uint8 of all pictures that can be read, side by side."""
+    groups = (read for _, read in read_ahead(pictures, image_size))
+    read = itertools.chain.from_iterable(groups)
+    return np.stack([one.pixels for one in read if one.pixels is not None])
+
+
+def read_picture(picture: Picture, image_size: int, cache: EmbeddingCache | None = None) -> Read:
+    """Reads a picture, its pixels where the cache does not have its embedding."""
+    try:
+        content = read_content(picture)
+        digest = digest_of(content)
+        embedding = cache.read(digest) if cache is not None else None
+        if embedding is not None:
+            return Read(digest, embedding)
+        return Read(digest, None, fit_pixels(content, image_size, name_of(picture)))
+    except UnreadableImageError as fault:
+        return Read(fault=fault)
+
+
+def name_of(picture: Picture) -> str:
+    """Returns what an error calls a picture: its path, or what kind of object it is."""
+    if isinstance(picture, str | os.PathLike):
+        return os.fspath(picture)
+    shape = getattr(picture, "shape", getattr(picture, "size", ""))
+    return f"{type(picture).__name__} {shape}"

@@ -1,0 +1,63 @@
+"""How right a fitted classifier will be on images of its classes, told without any truth."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from lst_tf2.predict.fitted import FitData, fit_head
+
+# Share of queries that are surer than this is the share that is right, on validation classes of
+# `glyphs` (arXiv:2201.04234); what such an estimate was off by there, a standard deviation.
+ATC_THRESHOLD, ATC_ERROR = 0.685, 0.03
+Z95 = 1.96
+MOST_LEFT_OUT = 100
+
+
+class Estimate(NamedTuple):
+    """Holds an accuracy in 0..1 with its 95 % interval, and how it was found."""
+
+    accuracy: float
+    low: float
+    high: float
+    how: str
+
+
+def leave_one_out(data: FitData) -> Estimate | None:
+    """Returns the accuracy on labeled images, each fitted without it.
+
+    Those that are alone in their class can not be left out; of many, some are. None where there
+    are none to leave out.
+    """
+    shots = np.bincount(data.labels)
+    rows = np.flatnonzero(shots[data.labels] > 1)
+    if not len(rows):
+        return None
+    rows = np.sort(np.random.default_rng(0).permutation(rows)[:MOST_LEFT_OUT])
+    hits = 0
+    for row in rows:
+        head, _ = fit_head(data.without(row))
+        probs = head.probs(data.support.embeddings[row : row + 1])
+        hits += int(probs.argmax() == data.labels[row])
+    how = f"each of {len(rows)} labeled images, fitted without it"
+    return Estimate(hits / len(rows), *wilson_interval(hits, len(rows)), how)
+
+
+def thresholded_confidence(confidence: np.ndarray) -> Estimate:
+    """Returns the share of images that the head is sure of (arXiv:2201.04234).
+
+    Args:
+        confidence: `[n]` in 0..1, of the most probable class; one or more.
+    """
+    share = float(np.mean(confidence >= ATC_THRESHOLD))
+    half = Z95 * np.sqrt(share * (1 - share) / len(confidence) + ATC_ERROR**2)
+    how = f"confidence on {len(confidence)} images"
+    return Estimate(share, max(0.0, share - half), min(1.0, share + half), how)
+
+
+def wilson_interval(hits: int, count: int) -> tuple[float, float]:
+    """Returns the bounds of the 95 % interval of a share (Wilson, 1927)."""
+    share, square = hits / count, Z95**2
+    centre = (share + square / (2 * count)) / (1 + square / count)
+    spread = np.sqrt(share * (1 - share) / count + square / (4 * count**2))
+    half = Z95 * spread / (1 + square / count)
+    return float(max(0.0, centre - half)), float(min(1.0, centre + half))

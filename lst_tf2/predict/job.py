@@ -1,0 +1,183 @@
+"""From folders of images to labels of each: what `lst predict` does."""
+
+import pathlib
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from lst_tf2.config import PredictConfig
+from lst_tf2.errors import check
+from lst_tf2.files import new_text_file
+from lst_tf2.predict.embedding import Embedded
+from lst_tf2.predict.estimate import Estimate
+from lst_tf2.predict.estimator import LSTClassifier
+from lst_tf2.predict.folders import find_classes, find_pictures
+from lst_tf2.predict.labels import UNLABELED
+from lst_tf2.predict.pictures import UnreadableImageError
+from lst_tf2.predict.proposals import check_proposals, link_proposals, propose
+from lst_tf2.predict.rows import Row, judge, write_rows
+from lst_tf2.progress import Progress
+
+
+class Learned(NamedTuple):
+    """Holds a fitted classifier and which images it learned from."""
+
+    classifier: LSTClassifier
+    support: list[str]
+    pile: list[str]  # Those that can be read.
+    faults: dict[str, UnreadableImageError]  # The others, by path.
+
+
+class Outcome(NamedTuple):
+    """Holds what a prediction found and wrote."""
+
+    learned: Learned
+    counts: dict[str, int]  # By status.
+    estimate: Estimate
+    written: list[pathlib.Path]
+
+
+def predict(config: PredictConfig) -> Outcome:
+    """Learns, labels, and writes.
+
+    Raises:
+        InputError: If images, settings or what is there already do not fit.
+    """
+    check_outputs(config)
+    learned = load(config) if config.classifier else learn(config)
+    with new_text_file(pathlib.Path(config.out)) as file:
+        rows = query_rows(config, learned) if config.query else pile_rows(config, learned)
+        counts = write_rows(file, rows)
+    written = [pathlib.Path(config.out)]
+    if config.save:
+        learned.classifier.save_pretrained(config.save, overwrite=config.overwrite)
+        written.append(pathlib.Path(config.save))
+    if config.top:
+        written.append(write_proposals(config, learned))
+    return Outcome(learned, counts, learned.classifier.accuracy_estimate_, written)
+
+
+def check_outputs(config: PredictConfig) -> None:
+    """Raises `InputError` where something is in the way of what will be written."""
+    for name, place in (("out", config.out), ("report", config.report), ("save", config.save)):
+        is_free = config.overwrite or not place or not pathlib.Path(place).exists()
+        expected = f"nothing at --{name}={place} yet"
+        check(is_free, expected, "an earlier one", "pass --overwrite, or name another", name)
+    if config.top:
+        check_proposals(proposals_folder(config), overwrite=config.overwrite)
+
+
+def load(config: PredictConfig) -> Learned:
+    """Returns the saved classifier."""
+    classifier = LSTClassifier.from_pretrained(config.classifier, cache=cache_of(config))
+    check(
+        hasattr(classifier, "head_"),
+        f"a fitted classifier in {config.classifier}",
+        "a backbone alone",
+        "name a folder that --save wrote",
+        "classifier",
+    )
+    return Learned(classifier, [], [], {})
+
+
+def learn(config: PredictConfig) -> Learned:
+    """Fits a classifier to the images that can be read.
+
+    Raises:
+        InputError: If a class has none.
+    """
+    classes = find_classes(config.support)
+    support = [path for paths in classes.values() for path in paths]
+    pictures = support + list(find_pictures(config.unlabeled))
+    classifier = LSTClassifier(
+        config.backbone,
+        method=config.method,
+        method_settings=dict(word.split("=", 1) for word in config.method_settings),
+        image_size=config.image_size,
+        weights=config.weights or None,
+        reject=config.reject,
+        max_pile=config.max_pile,
+        cache=cache_of(config),
+        random_state=config.seed,
+    )
+    gathered = classifier.gather(pictures)
+    labels = [name for name, paths in classes.items() for _ in paths]
+    labels += [UNLABELED] * (len(pictures) - len(support))
+    check_classes(config.support, classes, {labels[row] for row in gathered.rows})
+    readable = [pictures[row] for row in gathered.rows]
+    known = np.array([labels[row] for row in gathered.rows], object)
+    classifier.fit_features(gathered.features, gathered.digests, known, lambda row: readable[row])
+    return Learned(
+        classifier,
+        [pictures[row] for row in gathered.rows if row < len(support)],
+        [pictures[row] for row in gathered.rows if row >= len(support)],
+        {pictures[row]: fault for row, fault in gathered.faults.items()},
+    )
+
+
+def check_classes(folder: str, classes: Sequence[str], readable: set) -> None:
+    """Raises `InputError` for classes without an image that can be read."""
+    missing = [name for name in classes if name not in readable]
+    expected = f"an image that can be read in each class folder of {folder}"
+    received = f"none in {', '.join(missing)}"
+    check(not missing, expected, received, "replace the images or remove the folder", "support")
+
+
+def cache_of(config: PredictConfig) -> bool | str:
+    """Returns where the classifier keeps embeddings."""
+    return config.cache != "none" and (config.cache or True)
+
+
+def pile_rows(config: PredictConfig, learned: Learned) -> Iterator[Row]:
+    """Yields the rows of the pile, unreadable images last."""
+    classifier = learned.classifier
+    probs = classifier.unlabeled_proba_
+    none = np.clip(1 - probs.sum(axis=1), 0, 1)
+    yield from judge(learned.pile, classifier.classes_, probs, none, config.abstain)
+    for path in learned.faults:
+        yield Row(path)
+
+
+def query_rows(config: PredictConfig, learned: Learned) -> Iterator[Row]:
+    """Yields the rows of the query images as they are read."""
+    classifier = learned.classifier
+    total = sum(1 for _ in find_pictures(config.query))
+    with Progress("predicting", total, print_every=max(1, total // 10)) as progress:
+        for group in classifier.stream_groups(find_pictures(config.query)):
+            yield from group_rows(classifier, group, config.abstain)
+            progress.advance(len(group))
+
+
+def group_rows(
+    classifier: LSTClassifier, group: Sequence[Embedded], abstain: float
+) -> Iterator[Row]:
+    """Yields the rows of some images in order."""
+    readable = [one for one in group if one.fault is None]
+    rows: Iterator[Row] = iter(())
+    if readable:
+        embeddings = np.stack([one.embedding for one in readable])
+        none = classifier.head_.none_probs(embeddings)
+        probs = classifier.head_.probs(embeddings) * (1 - none[:, np.newaxis])
+        paths = [one.picture for one in readable]
+        rows = judge(paths, classifier.classes_, probs, none, abstain)
+    for one in group:
+        yield Row(one.picture) if one.fault else next(rows)
+
+
+def proposals_folder(config: PredictConfig) -> pathlib.Path:
+    """Returns where the images to label next are linked."""
+    out = pathlib.Path(config.out)
+    return out.with_name(f"{out.stem}_to_label")
+
+
+def write_proposals(config: PredictConfig, learned: Learned) -> pathlib.Path:
+    """Links the images to label next, and returns their folder."""
+    classifier, folder = learned.classifier, proposals_folder(config)
+    first = len(learned.support)
+    chosen = classifier.pile_.chosen - first
+    probs = classifier.unlabeled_proba_[chosen]
+    best = propose(classifier.fit_data_.pile.embeddings, probs, config.top)
+    paths = [learned.pile[chosen[row]] for row in best]
+    link_proposals(paths, folder, overwrite=config.overwrite)
+    return folder

@@ -1,0 +1,80 @@
+"""From what a user names as a backbone to the backbone."""
+
+import functools
+import os
+import pathlib
+
+import keras
+
+from lst_tf2.errors import check
+from lst_tf2.predict.applications import PREFIX, build_application, list_applications
+from lst_tf2.predict.backbones import Backbone, from_model
+from lst_tf2.predict.our_backbones import OwnPixels, from_run
+from lst_tf2.predict.presets import (
+    PRESETS,
+    is_preset,
+    list_presets,
+    read_backbone,
+    read_keras_model,
+)
+
+# What is loaded stays: a search fits many classifiers with one backbone.
+KEPT = 4
+
+Named = str | os.PathLike | keras.Model
+
+
+def list_backbones() -> list[str]:
+    """Returns the backbones that go by a name: presets, and networks of `keras.applications`."""
+    return [*list_presets(), *(f"{PREFIX}{name}" for name in list_applications())]
+
+
+def load_backbone(
+    backbone: Named,
+    image_size: int | None = None,
+    weights: str | os.PathLike | None = None,
+    own_pixels: OwnPixels | None = None,
+) -> Backbone:
+    """Returns a backbone.
+
+    Args:
+        backbone: A preset's name, `keras:<network>`, the folder of a preset, of a run or of
+            converted weights, a file of a Keras model, or such a model.
+        image_size: Side of the images in pixels; by default the backbone's own.
+        weights: A file, for a network of `keras.applications`.
+        own_pixels: Gives the pixels of the pictures at hand, for statistics of batch norm.
+
+    Raises:
+        InputError: If there is no such backbone, or it is damaged or does not fit.
+    """
+    if isinstance(backbone, keras.Model):
+        return from_model(backbone.name, backbone, image_size)
+    name = os.fspath(backbone)
+    is_application = name.startswith(PREFIX)
+    expected = f"weights beside a backbone {PREFIX}<network>"
+    check(weights is None or is_application, expected, repr(name), "leave them out", "weights")
+    if is_application:
+        return _load_application(name, image_size, weights and os.path.abspath(weights))
+    folder = find_folder(name)
+    if folder.is_dir():
+        if is_preset(folder):
+            return _load_preset(folder.resolve(), image_size)
+        return from_run(folder, own_pixels, image_size)
+    check(
+        folder.is_file(),
+        f"a backbone: one of {', '.join(list_presets())}, {PREFIX}<network of keras.applications>, "
+        "or the folder of a preset or of a run",
+        repr(name),
+        "name one of these",
+        "backbone",
+    )
+    return from_model(name, read_keras_model(folder), image_size)
+
+
+def find_folder(name: str | os.PathLike) -> pathlib.Path:
+    """Returns the folder of a preset of this package, else what `name` is the path of."""
+    return PRESETS / name if name in list_presets() else pathlib.Path(name)
+
+
+_load_application = functools.lru_cache(KEPT)(build_application)
+_load_preset = functools.lru_cache(KEPT)(read_backbone)

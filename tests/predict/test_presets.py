@@ -1,0 +1,169 @@
+import json
+import shutil
+
+import keras
+import numpy as np
+import pytest
+
+from lst_tf2 import LSTClassifier
+from lst_tf2.errors import InputError
+from lst_tf2.predict.loading import load_backbone
+from lst_tf2.predict.packing import pack, unpack
+from lst_tf2.predict.presets import PRESETS
+
+
+@pytest.fixture(name="fitted", scope="module")
+def fixture_fitted(letters):
+    return LSTClassifier(cache=False).fit(letters.images, letters.labels)
+
+
+def test_presets_are_small_and_say_what_they_are():
+    for folder in PRESETS.iterdir():
+        assert sum(path.stat().st_size for path in folder.iterdir()) < 1e6
+        assert f"# {folder.name}\n" in (folder / "README.md").read_text()
+        assert load_backbone(folder.name).name == folder.name
+
+
+def test_a_fitted_classifier_comes_back(fitted, letters, tmp_path):
+    fitted.save_pretrained(tmp_path / "kept")
+    again = LSTClassifier.from_pretrained(tmp_path / "kept", cache=False)
+    for ask in ("predict_proba", "none_proba", "transform"):
+        expected = getattr(fitted, ask)(letters.query_images)
+        np.testing.assert_allclose(getattr(again, ask)(letters.query_images), expected, atol=1e-6)
+    np.testing.assert_array_equal(
+        again.predict(letters.query_images), fitted.predict(letters.query_images)
+    )
+    assert again.accuracy_estimate_ == fitted.accuracy_estimate_
+    assert (again.method, again.reject) == ("graph_lst", True)
+    assert {path.suffix for path in (tmp_path / "kept").iterdir()} == {".json", ".npz", ".md"}
+
+
+def test_a_backbone_without_a_fit_is_kept_too(letters, tmp_path):
+    LSTClassifier().save_pretrained(tmp_path / "kept", packed=True)
+    classifier = LSTClassifier.from_pretrained(tmp_path / "kept", reject=False)
+    classifier.fit(letters.images, letters.labels)
+    expected = LSTClassifier(reject=False).fit(letters.images, letters.labels)
+    found = classifier.predict_proba(letters.query_images)
+    np.testing.assert_allclose(found, expected.predict_proba(letters.query_images), atol=1e-5)
+
+
+def test_other_networks_are_kept_whole(letters, tmp_path):
+    inputs = keras.Input((20, 20, 3))
+    network = keras.Model(inputs, keras.layers.Conv2D(5, 5, 5)(inputs))
+    fitted = LSTClassifier(network).fit(letters.support_images, letters.support_labels)
+    fitted.save_pretrained(tmp_path / "kept")
+    again = LSTClassifier.from_pretrained(tmp_path / "kept")
+    expected = fitted.predict_proba(letters.query_images)
+    np.testing.assert_allclose(again.predict_proba(letters.query_images), expected, atol=1e-6)
+
+
+def test_embeddings_need_no_backbone(tmp_path):
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(20, 6)) + np.repeat([[3.0], [-3.0]], 10, axis=0)
+    fitted = LSTClassifier(None).fit(points, np.repeat(["up", "down"], 10))
+    fitted.save_pretrained(tmp_path / "kept")
+    again = LSTClassifier.from_pretrained(tmp_path / "kept")
+    np.testing.assert_array_equal(again.predict(points), fitted.predict(points))
+
+
+def test_nothing_is_written_over_unasked(fitted, tmp_path):
+    fitted.save_pretrained(tmp_path / "kept")
+    with pytest.raises(InputError, match="received an earlier one; pass overwrite"):
+        fitted.save_pretrained(tmp_path / "kept")
+    fitted.save_pretrained(tmp_path / "kept", overwrite=True)
+    (tmp_path / "other").mkdir()
+    with pytest.raises(InputError, match="received something else; name another folder"):
+        fitted.save_pretrained(tmp_path / "other", overwrite=True)
+
+
+def edit(path, **values):
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def edit_arrays(path, change=None, **values):
+    with np.load(path) as file:
+        arrays = dict(file)
+    arrays |= values
+    arrays.pop(change, None)
+    np.savez(path, **arrays)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (
+            lambda f: edit(f / "config.json", format="lst_tf2 backbone 9"),
+            "use the version of",
+        ),
+        (lambda f: edit(f / "config.json", kind="resnet"), "Expected kind to be one of"),
+        (lambda f: edit(f / "config.json", model={"layers": 3}), "Expected a model in"),
+        (lambda f: edit(f / "config.json", model=None), "Expected JSON in"),
+        (lambda f: (f / "config.json").write_text("{"), "Expected JSON in"),
+        (lambda f: (f / "weights.npz").unlink(), "Expected a checkpoint at .*found none"),
+        (lambda f: (f / "weights.npz").write_bytes(b"PK"), "received a damaged file"),
+        (
+            lambda f: edit_arrays(f / "weights.npz", "backbone/block1_conv1/bias"),
+            "backbone/block1_conv1/bias is missing",
+        ),
+        (
+            lambda f: edit_arrays(f / "weights.npz", extra=np.ones(2)),
+            "extra is unknown",
+        ),
+        (
+            lambda f: edit_arrays(
+                f / "weights.npz",
+                **{"backbone/block1_conv1/bias": np.array("x")},
+            ),
+            "Expected numbers as backbone/block1_conv1/bias",
+        ),
+        (
+            lambda f: edit_arrays(f / "classifier.npz", "kernel"),
+            "that fit together",
+        ),
+        (
+            lambda f: edit_arrays(f / "classifier.npz", bias=np.ones(3)),
+            "that fit together",
+        ),
+        (
+            lambda f: edit_arrays(f / "classifier.npz", classes=np.array([{}] * 5)),
+            "received a damaged file",
+        ),
+        (lambda f: edit(f / "classifier.json", estimate={}), "Expected an estimate in"),
+        (lambda f: edit(f / "classifier.json", temperature="warm"), "Expected JSON in"),
+    ],
+)
+def test_damaged_folders_are_refused(damage, message, fitted, tmp_path):
+    fitted.save_pretrained(tmp_path / "kept")
+    damage(tmp_path / "kept")
+    with pytest.raises(InputError, match=message):
+        LSTClassifier.from_pretrained(tmp_path / "kept")
+
+
+def test_code_in_a_network_is_refused(tmp_path):
+    inputs = keras.Input((20, 20, 3))
+    outputs = keras.layers.Lambda(lambda x: x)(inputs)
+    keras.Model(inputs, outputs).save(tmp_path / "lambda.keras")
+    with pytest.raises(InputError, match=r"Expected a Keras model .* in .*lambda.keras"):
+        load_backbone(tmp_path / "lambda.keras")
+
+
+def test_packing_is_off_by_half_a_level():
+    rng = np.random.default_rng(0)
+    arrays = {
+        "kernel": rng.normal(size=(3, 3, 4, 5)).astype(np.float32),
+        "bias": np.float32([1, 2]),
+    }
+    packed = pack(arrays)
+    assert packed["kernel"].dtype == np.int8
+    whole = unpack(packed, "here")
+    assert whole.keys() == arrays.keys()
+    largest = np.abs(arrays["kernel"]).max(axis=(0, 1, 2))
+    assert (np.abs(whole["kernel"] - arrays["kernel"]) <= 0.5001 * largest / 127).all()
+    del packed["kernel:factor"]
+    with pytest.raises(InputError, match="a factor for each channel of kernel in here"):
+        unpack(packed, "here")
+
+
+def test_a_preset_can_be_copied_and_named_by_its_folder(tmp_path):
+    shutil.copytree(PRESETS / "glyphs", tmp_path / "mine")
+    assert load_backbone(tmp_path / "mine").digest == load_backbone("glyphs").digest
