@@ -7,7 +7,6 @@ classes outside the episode among the unlabeled images, in even and uneven numbe
 the support set alone, episode by episode. It writes results/compare_<dataset>.json, a table (.md)
 and plots (.png) of accuracy, rejected distractors and reliability. The features are those of the
 run, each image embedded once; settings that `lst tune` chose for the run are used (--notuned: not).
-label_spreading and self_training_classifier need scikit-learn: pip install 'lst_tf2[compare]'.
 """
 
 import dataclasses

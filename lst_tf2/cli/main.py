@@ -10,6 +10,8 @@ from lst_tf2.cli import (
     convert,
     episodes,
     glyphs,
+    letters,
+    predict,
     prepare,
     report,
     test,
@@ -22,6 +24,7 @@ from lst_tf2.errors import check
 
 # In the order of a first walk.
 GROUPS = {
+    "Your own images": (predict.PREDICT, letters.LETTERS),
     "Images and episodes": (glyphs.GLYPHS, prepare.PREPARE, episodes.EPISODES),
     "Training": (train.PRETRAIN, train.TRAIN),
     "Evaluation": (tune.TUNE, test.TEST, report.REPORT, ablation.ABLATION, compare.COMPARE),
