@@ -13,7 +13,7 @@ DEMO_FLAGS := --seed=$(SEED) $(if $(filter 0,$(SEED)),,--pretrain_w_path=pretrai
 # A file's tests stay in one process; see tests/conftest.py.
 TWO_PROCESSES := -n 2 --dist loadgroup --no-loadscope-reorder
 
-.PHONY: demo ablation compare test quick test-goldens test-addons lint bench clean
+.PHONY: demo ablation compare test browser quick test-goldens test-addons lint bench clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -42,6 +42,11 @@ compare: $(VENV)/installed
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest $(TWO_PROCESSES)
+
+# Chromium for the tests of pages, which are left out where there is none; on Debian and Ubuntu.
+browser:
+	command -v chromium || command -v google-chrome || (apt-get update && apt-get install --yes \
+	  --no-install-recommends chromium) || echo "No Chromium: tests of pages will be left out."
 
 # What answers within a minute; T=tests/data/test_lists.py names one file or folder of it.
 quick: $(VENV)/installed

@@ -4,11 +4,9 @@ Each has a column for each balance of the unlabeled images, and a line for each 
 the same colour in all panels.
 """
 
-import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from lst_tf2.evaluation.figures import write_figure
 from lst_tf2.evaluation.report import PERCENT
 
 Row = dict[str, Any]
@@ -16,33 +14,27 @@ Row = dict[str, Any]
 Draw = Callable[[Any, Sequence[Row], dict[str, Any]], None]
 
 
-def plot_accuracy(rows: Sequence[Row], path: pathlib.Path) -> None:
-    """Draws accuracy over the distractor classes, bands for the intervals."""
+def draw_accuracy(rows: Sequence[Row]):
+    """Returns a figure of accuracy over the distractor classes, bands for the intervals."""
     labels = {"xlabel": "distractor classes", "ylabel": "accuracy, percent"}
-    _plot(rows, ("shot",), _draw_accuracy, labels, path)
+    return _draw(rows, ("shot",), _accuracy_of, labels)
 
 
-def plot_rejection(rows: Sequence[Row], path: pathlib.Path) -> None:
-    """Draws the share of rejected distractors over that of the right images that are kept."""
+def draw_rejection(rows: Sequence[Row]):
+    """Returns a figure of the rejected distractors over the right images that are kept."""
     labels = {"xlabel": "right images kept, percent", "ylabel": "distractors rejected, percent"}
     mixed = [row for row in rows if row["distractor_classes"]]
-    _plot(mixed, ("shot", "distractor_classes"), _draw_rejection, labels, path)
+    return _draw(mixed, ("shot", "distractor_classes"), _rejection_of, labels)
 
 
-def plot_reliability(rows: Sequence[Row], path: pathlib.Path) -> None:
-    """Draws the share of right images over their confidence; best is the diagonal."""
+def draw_reliability(rows: Sequence[Row]):
+    """Returns a figure of the share of right images over their confidence; best is the diagonal."""
     labels = {"xlabel": "confidence, percent", "ylabel": "right labels, percent"}
-    _plot(rows, ("shot", "distractor_classes"), _draw_reliability, labels, path)
+    return _draw(rows, ("shot", "distractor_classes"), _reliability_of, labels)
 
 
-def _plot(
-    rows: Sequence[Row],
-    keys: Sequence[str],
-    draw: Draw,
-    labels: dict[str, str],
-    path: pathlib.Path,
-) -> None:
-    """Writes a figure with a line of panels for each combination of `keys` in the rows."""
+def _draw(rows: Sequence[Row], keys: Sequence[str], draw: Draw, labels: dict[str, str]):
+    """Returns a figure with a line of panels for each combination of `keys` in the rows."""
     from matplotlib.figure import Figure  # Takes half a second to import.
 
     groups = list(dict.fromkeys(tuple(row[key] for key in keys) for row in rows))
@@ -64,7 +56,7 @@ def _plot(
         panel.set_xlabel(labels["xlabel"])
     handles, names = panels[0][0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside right upper", fontsize="small")
-    write_figure(figure, path)
+    return figure
 
 
 def _title(key: str, value: int) -> str:
@@ -77,7 +69,7 @@ def _style(number: int, method: str) -> dict[str, Any]:
     return {**styles, "label": method, "marker": "."}
 
 
-def _draw_accuracy(panel, rows: Sequence[Row], style: dict[str, Any]) -> None:
+def _accuracy_of(panel, rows: Sequence[Row], style: dict[str, Any]) -> None:
     rows = sorted(rows, key=lambda row: row["distractor_classes"])
     counts = [row["distractor_classes"] for row in rows]
     means = [PERCENT * row["accuracy"]["mean"] for row in rows]
@@ -89,14 +81,14 @@ def _draw_accuracy(panel, rows: Sequence[Row], style: dict[str, Any]) -> None:
     panel.set_xticks(counts)
 
 
-def _draw_rejection(panel, rows: Sequence[Row], style: dict[str, Any]) -> None:
+def _rejection_of(panel, rows: Sequence[Row], style: dict[str, Any]) -> None:
     for row in rows:
         curve = row["rejection_curve"]
         kept = [PERCENT * point["kept_share"] for point in curve]
         panel.plot(kept, [PERCENT * point["mean"] for point in curve], **style)
 
 
-def _draw_reliability(panel, rows: Sequence[Row], style: dict[str, Any]) -> None:
+def _reliability_of(panel, rows: Sequence[Row], style: dict[str, Any]) -> None:
     panel.plot([0, PERCENT], [0, PERCENT], color="grey", linewidth=0.8, linestyle=":")
     for row in rows:
         confidence = [PERCENT * one["confidence"] for one in row["reliability"]]

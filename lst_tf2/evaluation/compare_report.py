@@ -6,10 +6,11 @@ from typing import Any
 
 from lst_tf2.evaluation.compare_plots import (
     Row,
-    plot_accuracy,
-    plot_rejection,
-    plot_reliability,
+    draw_accuracy,
+    draw_rejection,
+    draw_reliability,
 )
+from lst_tf2.evaluation.figures import write_figure
 from lst_tf2.evaluation.report import PERCENT, describe, signed
 from lst_tf2.evaluation.tables import markdown_table
 from lst_tf2.files import write_bytes, write_json
@@ -74,11 +75,16 @@ def write_comparison(payload: dict[str, Any], stem: pathlib.Path) -> list[pathli
     numbers, tables = stem.with_name(f"{stem.name}.json"), stem.with_name(f"{stem.name}.md")
     write_json(numbers, payload)
     write_bytes(tables, f"{format_comparison(rows)}\n".encode())
-    plots = {"": plot_accuracy, "_reliability": plot_reliability}
-    if any(row["distractor_classes"] for row in rows):
-        plots["_rejection"] = plot_rejection
     written = [numbers, tables]
-    for name, plot in plots.items():
+    for name, draw in plots_of(rows).items():
         written.append(stem.with_name(f"{stem.name}{name}.png"))
-        plot(rows, written[-1])
+        write_figure(draw(rows), written[-1])
     return written
+
+
+def plots_of(rows: Sequence[Row]) -> dict[str, Callable[[Sequence[Row]], Any]]:
+    """Returns what draws each figure of a comparison, by the ending of its file."""
+    plots = {"": draw_accuracy, "_reliability": draw_reliability}
+    if any(row["distractor_classes"] for row in rows):
+        plots["_rejection"] = draw_rejection
+    return plots

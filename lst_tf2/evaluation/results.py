@@ -11,7 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from lst_tf2.errors import MissingInputError
-from lst_tf2.evaluation.report import plot_stages
+from lst_tf2.evaluation.figures import write_figure
+from lst_tf2.evaluation.report import draw_stages
 from lst_tf2.files import read_json, write_bytes, write_json
 
 DIGEST_LENGTH = 8
@@ -51,7 +52,7 @@ def write_results(
     paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in ("json", "csv", "png", "npz")]
     write_json(paths[0], summary)
     write_bytes(paths[1], to_csv(summary).encode())
-    plot_stages([summary], paths[2])
+    write_figure(draw_stages([summary]), paths[2])
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **curves)
     write_bytes(paths[3], buffer.getvalue())

@@ -1,20 +1,21 @@
 """From folders of images to labels of each: what `lst predict` does."""
 
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from lst_tf2.config import PredictConfig
 from lst_tf2.errors import check
-from lst_tf2.files import new_text_file
+from lst_tf2.files import new_text_file, write_bytes
 from lst_tf2.predict.embedding import Embedded
 from lst_tf2.predict.estimate import Estimate
 from lst_tf2.predict.estimator import LSTClassifier
 from lst_tf2.predict.folders import find_classes, find_pictures
 from lst_tf2.predict.labels import UNLABELED
 from lst_tf2.predict.pictures import UnreadableImageError
+from lst_tf2.predict.prediction_page import MOST_SHOWN, Prediction, render_prediction
 from lst_tf2.predict.proposals import check_proposals, link_proposals, propose
 from lst_tf2.predict.rows import Row, judge, write_rows
 from lst_tf2.progress import Progress
@@ -26,6 +27,7 @@ class Learned(NamedTuple):
     classifier: LSTClassifier
     support: list[str]
     pile: list[str]  # Those that can be read.
+    embeddings: np.ndarray  # [len(pile), D]
     faults: dict[str, UnreadableImageError]  # The others, by path.
 
 
@@ -46,16 +48,59 @@ def predict(config: PredictConfig) -> Outcome:
     """
     check_outputs(config)
     learned = load(config) if config.classifier else learn(config)
+    seen = Seen([], {}) if config.report else None
     with new_text_file(pathlib.Path(config.out)) as file:
-        rows = query_rows(config, learned) if config.query else pile_rows(config, learned)
-        counts = write_rows(file, rows)
+        rows = query_rows(config, learned, seen) if config.query else pile_rows(config, learned)
+        counts = write_rows(file, rows if seen is None else seen.note(rows))
     written = [pathlib.Path(config.out)]
     if config.save:
         learned.classifier.save_pretrained(config.save, overwrite=config.overwrite)
         written.append(pathlib.Path(config.save))
-    if config.top:
-        written.append(write_proposals(config, learned))
+    proposed = choose_proposals(config, learned)
+    if proposed:
+        written.append(proposals_folder(config))
+        link_proposals(proposed, written[-1], overwrite=config.overwrite)
+    if seen is not None:
+        write_report(config, learned, seen, counts, proposed)
+        written.append(pathlib.Path(config.report))
     return Outcome(learned, counts, learned.classifier.accuracy_estimate_, written)
+
+
+class Seen(NamedTuple):
+    """Holds what a report tells of: all rows, and the embeddings of those that may be shown."""
+
+    rows: list[Row]
+    embeddings: dict[str, np.ndarray]  # By path.
+
+    def note(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """Yields `rows` and keeps them."""
+        for row in rows:
+            self.rows.append(row)
+            yield row
+
+
+def write_report(
+    config: PredictConfig,
+    learned: Learned,
+    seen: Seen,
+    counts: dict[str, int],
+    proposed: Sequence[str],
+) -> None:
+    """Writes the page about a prediction."""
+    embeddings = seen.embeddings or dict(zip(learned.pile, learned.embeddings, strict=True))
+    page = render_prediction(
+        Prediction(
+            config,
+            learned.classifier,
+            learned.support,
+            learned.pile,
+            seen.rows,
+            embeddings,
+            counts,
+            proposed,
+        )
+    )
+    write_bytes(pathlib.Path(config.report), page.encode(errors="replace"))
 
 
 def check_outputs(config: PredictConfig) -> None:
@@ -78,7 +123,7 @@ def load(config: PredictConfig) -> Learned:
         "name a folder that --save wrote",
         "classifier",
     )
-    return Learned(classifier, [], [], {})
+    return Learned(classifier, [], [], np.zeros((0, 0)), {})
 
 
 def learn(config: PredictConfig) -> Learned:
@@ -112,6 +157,7 @@ def learn(config: PredictConfig) -> Learned:
         classifier,
         [pictures[row] for row in gathered.rows if row < len(support)],
         [pictures[row] for row in gathered.rows if row >= len(support)],
+        gathered.features.embeddings[np.array(gathered.rows) >= len(support)],
         {pictures[row]: fault for row, fault in gathered.faults.items()},
     )
 
@@ -139,13 +185,15 @@ def pile_rows(config: PredictConfig, learned: Learned) -> Iterator[Row]:
         yield Row(path)
 
 
-def query_rows(config: PredictConfig, learned: Learned) -> Iterator[Row]:
-    """Yields the rows of the query images as they are read."""
+def query_rows(config: PredictConfig, learned: Learned, seen: Seen | None) -> Iterator[Row]:
+    """Yields the rows of the query images as they are read, and keeps some embeddings."""
     classifier = learned.classifier
     total = sum(1 for _ in find_pictures(config.query))
     with Progress("predicting", total, print_every=max(1, total // 10)) as progress:
         for group in classifier.stream_groups(find_pictures(config.query)):
             yield from group_rows(classifier, group, config.abstain)
+            if seen is not None and len(seen.embeddings) < MOST_SHOWN:
+                seen.embeddings.update({o.picture: o.embedding for o in group if not o.fault})
             progress.advance(len(group))
 
 
@@ -171,13 +219,12 @@ def proposals_folder(config: PredictConfig) -> pathlib.Path:
     return out.with_name(f"{out.stem}_to_label")
 
 
-def write_proposals(config: PredictConfig, learned: Learned) -> pathlib.Path:
-    """Links the images to label next, and returns their folder."""
-    classifier, folder = learned.classifier, proposals_folder(config)
-    first = len(learned.support)
-    chosen = classifier.pile_.chosen - first
+def choose_proposals(config: PredictConfig, learned: Learned) -> list[str]:
+    """Returns the paths of the images to label next, best first; none unless asked for."""
+    if not config.top:
+        return []
+    classifier = learned.classifier
+    chosen = classifier.pile_.chosen - len(learned.support)
     probs = classifier.unlabeled_proba_[chosen]
     best = propose(classifier.fit_data_.pile.embeddings, probs, config.top)
-    paths = [learned.pile[chosen[row]] for row in best]
-    link_proposals(paths, folder, overwrite=config.overwrite)
-    return folder
+    return [learned.pile[chosen[row]] for row in best]
