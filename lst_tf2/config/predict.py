@@ -92,6 +92,12 @@ class PredictConfig(Settings, group=IMAGES):
     save: str = setting(
         "", "Folder to keep the classifier in, for --classifier.", flag="save", group=OUTPUT
     )
+    export: str = setting(
+        "",
+        "File <name>.keras, or folder of a SavedModel, for the classifier as a plain Keras model.",
+        flag="export",
+        group=OUTPUT,
+    )
     top: int = setting(
         0,
         "How many unlabeled images to propose for labeling, as links in <out>_to_label/.",

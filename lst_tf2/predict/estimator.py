@@ -13,6 +13,7 @@ from lst_tf2.config import SelfTrainingConfig
 from lst_tf2.errors import check
 from lst_tf2.predict.embedding import Embedded, Gathered
 from lst_tf2.predict.estimate import Estimate, leave_one_out, thresholded_confidence
+from lst_tf2.predict.export import build_classifier, export_classifier
 from lst_tf2.predict.fitted import FitData, fit_head
 from lst_tf2.predict.inputs import describe, open_inputs
 from lst_tf2.predict.labels import encode_labels
@@ -252,6 +253,27 @@ class LSTClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
             write_backbone(new, backbone, packed=packed)
             if kept is not None:
                 write_kept(new, kept)
+
+    def export(self, path: PathLike, *, overwrite: bool = False) -> None:
+        """Writes one plain Keras model, which needs nothing of this package.
+
+        It takes pixels `[B, s, s, 3]`, float32 in 0..255, of squares of the backbone's image size,
+        and gives what `predict_proba` does.
+
+        Args:
+            path: `<name>.keras`, beside which `<name>.labels.txt` names the classes; else the
+                folder of a SavedModel, which gets `labels.txt`.
+            overwrite: Whether an earlier one may be replaced.
+
+        Raises:
+            InputError: If there is something already, or the classifier has no backbone.
+        """
+        check_is_fitted(self)
+        expected, remedy = "a classifier of images to export", "fit one with a backbone"
+        check(self.backbone_ is not None, expected, "one of embeddings", remedy)
+        model = build_classifier(self.backbone_, self.head_)
+        labels = [str(name) for name in self.classes_]
+        export_classifier(pathlib.Path(path), model, labels, overwrite=overwrite)
 
     @classmethod
     def from_pretrained(cls, folder: PathLike, **parameters: Any) -> "LSTClassifier":

@@ -56,6 +56,9 @@ def predict(config: PredictConfig) -> Outcome:
     if config.save:
         learned.classifier.save_pretrained(config.save, overwrite=config.overwrite)
         written.append(pathlib.Path(config.save))
+    if config.export:
+        learned.classifier.export(config.export, overwrite=config.overwrite)
+        written.append(pathlib.Path(config.export))
     proposed = choose_proposals(config, learned)
     if proposed:
         written.append(proposals_folder(config))
@@ -105,7 +108,8 @@ def write_report(
 
 def check_outputs(config: PredictConfig) -> None:
     """Raises `InputError` where something is in the way of what will be written."""
-    for name, place in (("out", config.out), ("report", config.report), ("save", config.save)):
+    for name in ("out", "report", "save", "export"):
+        place = getattr(config, name)
         is_free = config.overwrite or not place or not pathlib.Path(place).exists()
         expected = f"nothing at --{name}={place} yet"
         check(is_free, expected, "an earlier one", "pass --overwrite, or name another", name)

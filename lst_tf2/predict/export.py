@@ -1,0 +1,71 @@
+"""A fitted classifier as one plain Keras model, for use without this package."""
+
+import contextlib
+import io
+import pathlib
+import shutil
+import tempfile
+
+import keras
+
+from lst_tf2.errors import check
+from lst_tf2.files import new_folder, write_bytes
+from lst_tf2.predict.backbones import Backbone
+from lst_tf2.predict.fitted import FittedHead
+from lst_tf2.predict.training import RADIUS
+
+SUFFIX = ".keras"
+LABELS, SAVED_MODEL = "labels.txt", "saved_model.pb"
+
+
+def build_classifier(backbone: Backbone, head: FittedHead) -> keras.Model:
+    """Returns a model from pixels `[B, s, s, 3]` in 0..255 to probabilities `[B, N]`.
+
+    It is made of layers of Keras alone.
+    """
+    pixels = keras.Input((backbone.image_size, backbone.image_size, 3), name="pixels")
+    outputs = backbone.model(pixels)
+    if len(outputs.shape) == 4:
+        outputs = keras.layers.GlobalAveragePooling2D(name="embeddings")(outputs)
+    outputs = keras.layers.UnitNormalization(axis=-1, name="directions")(outputs)
+    # The length of an embedding and the temperature go into the weights.
+    dense = keras.layers.Dense(len(head.bias), activation="softmax", name="probabilities")
+    model = keras.Model(pixels, dense(outputs), name="classifier")
+    dense.set_weights([head.kernel * RADIUS / head.temperature, head.bias / head.temperature])
+    return model
+
+
+def export_classifier(
+    path: pathlib.Path, model: keras.Model, labels: list[str], *, overwrite: bool
+) -> None:
+    """Writes a model and the names of its outputs, one a line.
+
+    Args:
+        path: `<name>.keras`, beside which `<name>.labels.txt` is written; else the folder of a
+            SavedModel, which gets `labels.txt`.
+        model: Any.
+        labels: Of its outputs, in order.
+        overwrite: Whether what is there may be replaced.
+
+    Raises:
+        InputError: If there is something already.
+    """
+    is_file, is_saved_model = path.suffix == SUFFIX, (path / SAVED_MODEL).is_file()
+    is_ours = path.is_file() if is_file else is_saved_model
+    remedy = "pass overwrite (--overwrite), or name another" if is_ours else "name another"
+    is_free = not path.exists() or (overwrite and is_ours)
+    check(is_free, f"nothing at {path} yet", "something", remedy, "export")
+    text = "".join(f"{label}\n" for label in labels).encode()
+    if is_file:
+        with tempfile.TemporaryDirectory() as folder:
+            file = pathlib.Path(folder, path.name)
+            model.save(file)
+            write_bytes(path, file.read_bytes())
+        write_bytes(path.with_suffix(f".{LABELS}"), text)
+        return
+    if path.exists():
+        shutil.rmtree(path)
+    with new_folder(path) as folder:
+        with contextlib.redirect_stdout(io.StringIO()):  # Keras would list all variables.
+            model.export(str(folder))
+        write_bytes(folder / LABELS, text)
