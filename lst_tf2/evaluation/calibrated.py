@@ -118,8 +118,12 @@ def run_calibrated(
     lists: EpisodeLists,
     windows: list[Window],
     distribution: Distribution,
+    stats: list[ChannelStats] | None = None,
 ) -> Iterator[EpisodeResult]:
-    """Embeds the images of this worker's episodes, then returns their results in order."""
+    """Embeds the images of this worker's episodes, then returns their results in order.
+
+    The statistics are estimated where they are not given.
+    """
     run_features = EpisodeRun(learner, config.self_training)
     arrange = PROTOCOL_ARRANGEMENTS[config.protocol]
     share = distribution.share_of_list(len(lists))
@@ -128,7 +132,8 @@ def run_calibrated(
         lambda: open_images(lists.catalogue, config.model.image_size, config.cache)
     )
     test_list = config.test_list
-    stats = estimate_statistics(learner, test_list.data_folder, config.model, test_list.seed)
+    if stats is None:
+        stats = estimate_statistics(learner, test_list.data_folder, config.model, test_list.seed)
     table = build_table(learner, rows_of(episodes), source, stats, config.model)
     return run_from_table(batched(run_features, windows), table, episodes)
 

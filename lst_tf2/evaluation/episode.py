@@ -146,7 +146,7 @@ class MethodRun:
         def judge(path: Path) -> tf.Tensor:
             return accuracy(classify(path.joined(), query.inputs.embeddings), query.labels)
 
-        training = self._train(features)
+        training = self.train(features)
         labels = [windows[i % len(windows)].labels for i in range(len(training.stages))]
         return MethodResult(
             stages=tf.stack([judge(stage.path) for stage in training.stages]),
@@ -161,7 +161,8 @@ class MethodRun:
             outcomes=judge_labels(training.probs[-1], labels[-1]),
         )
 
-    def _train(self, features: EpisodeFeatures) -> SelfTraining:
+    def train(self, features: EpisodeFeatures) -> SelfTraining:
+        """Returns the stages of self-training on an episode."""
         windows = [window.inputs for window in features.windows]
         initial, rates = self.learner.classifier.read(), self.learner.read_inner_rates()
         return self_train(self.method, features.support, windows, initial, self.config, rates)

@@ -1,6 +1,7 @@
 """Meta-test: recurrent self-training on many episodes of unseen classes."""
 
 import dataclasses
+import functools
 import pathlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ from lst_tf2.data.lists import EpisodeLists, open_lists
 from lst_tf2.data.pipeline import stream_episodes
 from lst_tf2.distribution.strategy import Distribution, distribute
 from lst_tf2.errors import check
-from lst_tf2.evaluation.calibrated import run_calibrated
+from lst_tf2.evaluation.calibrated import estimate_statistics, run_calibrated
 from lst_tf2.evaluation.episode import (
     EpisodeResult,
     EpisodeRun,
@@ -26,12 +27,14 @@ from lst_tf2.evaluation.episode import (
     plan_test_windows,
 )
 from lst_tf2.evaluation.statistics import summarize
+from lst_tf2.models.layers import ChannelStats
 from lst_tf2.models.learner import Learner
+from lst_tf2.models.normalizers import FixedNormalizer
 from lst_tf2.progress import Progress
 from lst_tf2.runs.checkpoints import find_checkpoint, read_best, restore
 from lst_tf2.runs.initial_weights import restore_start
 from lst_tf2.runs.run_folder import check_model, read_model
-from lst_tf2.structures import Episode
+from lst_tf2.structures import Episode, Features
 
 
 class MetaTestResults(NamedTuple):
@@ -41,8 +44,29 @@ class MetaTestResults(NamedTuple):
     curves: dict[str, np.ndarray]  # the fields of `EpisodeResult`, one row an episode
 
 
+class Tested(NamedTuple):
+    """Holds what was tested, and on what."""
+
+    learner: Learner
+    stats: list[ChannelStats]  # That it normalizes by; none: by the batch.
+    lists: EpisodeLists
+    windows: list[Window]
+
+    def embed(self, images: tf.Tensor) -> Features:
+        """Returns the features of images `[B, H, W, 3]`, as in the test."""
+        convs = self.learner.backbone.convs
+        return self.learner.embed(
+            images, FixedNormalizer(convs, self.stats) if self.stats else None
+        )
+
+
 def meta_test(config: MetaTestConfig) -> MetaTestResults:
-    """Tests one checkpoint of a run.
+    """Tests one checkpoint of a run; raises as `run_test` does."""
+    return run_test(config)[0]
+
+
+def run_test(config: MetaTestConfig) -> tuple[MetaTestResults, Tested]:
+    """Tests one checkpoint of a run, and returns what was tested beside the results.
 
     Raises:
         InputError: If the data, the checkpoint or the settings do not fit.
@@ -55,7 +79,9 @@ def meta_test(config: MetaTestConfig) -> MetaTestResults:
         learner, test_step = restore_learner(config)
     lists = distribution.chief_first(lambda: open_lists(config.test_list))
     share = distribution.share_of_list(len(lists))
-    stream = RUNS[config.bn_stats](config, learner, lists, windows, distribution)
+    tested = Tested(learner, _statistics(config, learner), lists, windows)
+    run = functools.partial(run_calibrated, stats=tested.stats) if tested.stats else run_by_batch
+    stream = run(config, learner, lists, windows, distribution)
     results = []
     progress = Progress("meta-test", len(share), print_every=max(1, len(share) // 20))
     with progress, tell_of_rows():
@@ -66,7 +92,14 @@ def meta_test(config: MetaTestConfig) -> MetaTestResults:
         name: distribution.merge(np.stack([getattr(r, name) for r in results]), len(lists))
         for name in EpisodeResult._fields
     }
-    return MetaTestResults(summarize(config, test_step, curves), curves)
+    return MetaTestResults(summarize(config, test_step, curves), curves), tested
+
+
+def _statistics(config: MetaTestConfig, learner: Learner) -> list[ChannelStats]:
+    if config.bn_stats == "batch":
+        return []
+    test_list = config.test_list
+    return estimate_statistics(learner, test_list.data_folder, config.model, test_list.seed)
 
 
 def run_by_batch(
@@ -92,10 +125,6 @@ def run_by_batch(
 
     results = distribution.map_episodes(run, episodes)
     return (EpisodeResult(*(value.numpy() for value in result)) for result in results)
-
-
-# By the values of `lst_tf2.config.BN_STATS`.
-RUNS = {"batch": run_by_batch, "calibrated": run_calibrated}
 
 
 def running_figures(results: list[EpisodeResult]) -> dict[str, float]:

@@ -16,6 +16,8 @@ FREE_SETTINGS = ("loop", "run_folder", "jit_compile", "cache", "distribution")
 COMPUTE_SETTINGS = ("precision", "recompute")
 # Parts that say nothing about the backbone.
 LEARNER_SETTINGS = ("learn_inner_lr",)
+# What `lst report` leaves in a run folder.
+REPORTS = ("stages.png", "report.html")
 
 
 def flatten(settings: dict, prefix: str = "") -> dict[str, Any]:
@@ -73,10 +75,12 @@ def claim(folder: str, config: Any, *, overwrite: bool) -> pathlib.Path:
 
 
 def holds_more_than_results(path: pathlib.Path) -> bool:
-    """Returns whether a folder holds anything but results of tests and temporary files."""
+    """Returns whether a folder holds anything but what tests leave and temporary files."""
+    logs = path / "logs"
+    entries = [entry for entry in path.iterdir() if entry != logs]
+    entries += logs.iterdir() if logs.is_dir() else ()
     return any(
-        not (entry.name.startswith(("results_", ".")) or entry.name == "stages.png")
-        for entry in path.iterdir()
+        not (entry.name.startswith(("results_", ".")) or entry.name in REPORTS) for entry in entries
     )
 
 
