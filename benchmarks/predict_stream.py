@@ -1,7 +1,7 @@
 """Times `lst predict` on a folder of queries beside the backbone's bare convolutions.
 
-    python -m benchmarks.predict_stream                 the preset glyphs, and ResNet-12 of the paper
-    python -m benchmarks.predict_stream --memory        peak memory of 1,000 and 20,000 images
+    python -m benchmarks.predict_stream              the preset glyphs, and ResNet-12 of the paper
+    python -m benchmarks.predict_stream --memory     peak memory of 1,000 and 20,000 images
 
 Queries are PNG files of 84x84 pixels that nothing has read before: the cache is off.
 """
@@ -25,9 +25,9 @@ BATCH = 64
 PAPER = (64, 128, 256, 512)
 
 
-def write_pictures(folder: pathlib.Path, count: int, side: int = 84) -> None:
+def write_pictures(folder: pathlib.Path, count: int, seed: int = 0, side: int = 84) -> None:
     """Writes pictures of noise on a smooth ground."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     folder.mkdir(parents=True)
     for number in range(count):
         ground = np.kron(rng.integers(0, 256, (3, 3, 3)), np.ones((side // 3, side // 3, 1)))
@@ -41,8 +41,8 @@ def time_stream(name: str, count: int, rounds: int) -> tuple[float, float]:
     from lst_tf2 import LSTClassifier
     from lst_tf2.config import ModelConfig
     from lst_tf2.predict.backbones import Backbone
-    from lst_tf2.predict.folding import build_plain
     from lst_tf2.predict.folders import find_pictures
+    from lst_tf2.predict.folding import build_plain
 
     model = ModelConfig((16, 32, 64, 128), 32) if name == "glyphs" else ModelConfig(PAPER, 84)
     bare = limit(model, forward=[BATCH], backward=[])
@@ -75,8 +75,8 @@ def peak_memory(count: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         root = pathlib.Path(folder)
         write_pictures(root / "queries", count)
-        for name in "ab":
-            write_pictures(root / "support" / name, 2)
+        for seed, name in enumerate("ab", start=1):
+            write_pictures(root / "support" / name, 2, seed)
         command = [sys.executable, "-m", "lst_tf2.cli.main", "predict", f"--support={root}/support"]
         command += [f"--query={root}/queries", f"--out={root}/out.csv", "--cache=none"]
         subprocess.run(command, check=True, capture_output=True)

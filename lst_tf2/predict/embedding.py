@@ -1,6 +1,7 @@
 """From pictures to embeddings, any number of them in constant memory."""
 
 import concurrent.futures
+import functools
 import itertools
 import os
 import pathlib
@@ -26,6 +27,8 @@ from lst_tf2.structures import Features
 AT_ONCE = 64
 # Batches that are read while one is embedded.
 AHEAD = 3
+# Pictures that a thread reads before it takes others.
+A_TASK = 16
 
 
 class Embedded(NamedTuple):
@@ -131,12 +134,13 @@ def read_ahead(
             while len(waiting) <= AHEAD:
                 if not (group := list(itertools.islice(pictures, AT_ONCE))):
                     break
-                futures = [pool.submit(read_picture, one, image_size, cache) for one in group]
-                waiting.append((group, futures))
+                parts = [group[i : i + A_TASK] for i in range(0, len(group), A_TASK)]
+                read = functools.partial(read_pictures, image_size=image_size, cache=cache)
+                waiting.append((group, [pool.submit(read, part) for part in parts]))
             if not waiting:
                 return
             group, futures = waiting.popleft()
-            yield group, [future.result() for future in futures]
+            yield group, list(itertools.chain.from_iterable(f.result() for f in futures))
 
 
 def read_pixels(pictures: Iterable[Picture], image_size: int) -> np.ndarray:
@@ -144,6 +148,13 @@ def read_pixels(pictures: Iterable[Picture], image_size: int) -> np.ndarray:
     groups = (read for _, read in read_ahead(pictures, image_size))
     read = itertools.chain.from_iterable(groups)
     return np.stack([one.pixels for one in read if one.pixels is not None])
+
+
+def read_pictures(
+    pictures: Sequence[Picture], image_size: int, cache: EmbeddingCache | None
+) -> list[Read]:
+    """Returns what is read of some pictures."""
+    return [read_picture(picture, image_size, cache) for picture in pictures]
 
 
 def read_picture(picture: Picture, image_size: int, cache: EmbeddingCache | None = None) -> Read:
