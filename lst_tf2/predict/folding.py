@@ -4,6 +4,7 @@ What is built here needs none of this package's classes, wherever it is saved an
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -86,7 +87,7 @@ def _fold_conv(conv: ScaleShiftConv, stats: ChannelStats | None) -> tuple[np.nda
     return kernel * factor, -stats.mean.numpy() * factor
 
 
-def plain_variables(model: keras.Model) -> dict[str, keras.Variable]:
+def plain_variables(model: keras.Model) -> dict[str, Any]:
     """Returns the variables of what `build_plain` made by the names that `fold` gives."""
     return {
         f"{layer.name}/{part}": variable
