@@ -80,13 +80,21 @@ def read_json(path: pathlib.Path, **types: type | tuple) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def new_folder(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Gives a temporary folder that becomes `path` when the body ends without an error."""
+    """Gives a temporary folder that becomes `path` when the body ends without an error.
+
+    A folder that is there already then goes; whether it may is the business of the caller.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = pathlib.Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
         yield temporary
         os.chmod(temporary, 0o755)
-        os.replace(temporary, path)
+        if path.is_dir() and any(path.iterdir()):
+            with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as aside:
+                os.replace(path, os.path.join(aside, path.name))
+                os.replace(temporary, path)
+        else:
+            os.replace(temporary, path)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise

@@ -24,7 +24,8 @@ class Command:
 
     `name` is what a user types, `about` what `--help` says, of which the first line stands in the
     list of commands. `body` gets the values of the flags, and the words beside them: one of
-    `choices`, where there are any, else one or more of what `words` names, else none. The flags
+    `choices`, where there are any, else one or more of what `words` names (in brackets: or none),
+    else none. The flags
     are those of the classes `settings`; those of `accepted` that have a heading are shown last.
     """
 
@@ -90,7 +91,7 @@ def check_words(command: Command, words: Sequence[str]) -> None:
         is_one = len(words) == 1 and words[0] in command.choices
         expected = f"one of {', '.join(command.choices)}"
     elif command.words:
-        is_one, expected = bool(words), command.words
+        is_one, expected = bool(words) or command.words.startswith("["), command.words
     else:
         is_one, expected = not words, "flags only"
     check(is_one, expected, received, f"`{command.name} --help` tells more")

@@ -9,6 +9,7 @@ label is empty then); or `unreadable`. The unlabeled images may be of other clas
 pile it learns from the labeled images alone:
 
     lst predict --support=photos/labeled --query=photos/new
+    lst predict --support=photos/labeled photos/new/*.jpg
 
 With --save it can be used again: lst predict --classifier=<folder> --query=photos/newer. For
 photographs name a network that knows some: --backbone=keras:EfficientNetV2B0. To try it without
@@ -20,18 +21,20 @@ from collections.abc import Sequence
 from absl import flags
 
 from lst_tf2.cli.command import Command
-from lst_tf2.cli.flag_rows import build_from
+from lst_tf2.cli.flag_rows import given_values, rows_of
 from lst_tf2.cli.tensorflow_run import take_memory_as_needed, tensorflow_run
 from lst_tf2.config import PredictConfig
+from lst_tf2.settings import build
 
 MEMORY_REMEDY = "lower --max_pile or --img_size"
 PERCENT = 100
 MOST_FAULTS = 10
 
 
-def run_predict(values: flags.FlagValues, _: Sequence[str]) -> None:
-    """Predicts, and tells what was found and written."""
-    config = build_from(PredictConfig, values)
+def run_predict(values: flags.FlagValues, words: Sequence[str]) -> None:
+    """Predicts, `words` among the queries, and tells what was found and written."""
+    given = given_values(rows_of(PredictConfig), values)
+    config = build(PredictConfig, given | {"query": (*given["query"], *words)})
     with tensorflow_run(values, MEMORY_REMEDY):
         take_memory_as_needed()
         from lst_tf2.predict.job import predict
@@ -72,4 +75,6 @@ def next_step(config: PredictConfig, written: Sequence) -> str:
     return f"open {config.out}, or add --report=report.html for a page to look at"
 
 
-PREDICT = Command("lst predict", __doc__, run_predict, (PredictConfig,))
+PREDICT = Command(
+    "lst predict", __doc__, run_predict, (PredictConfig,), words="[image or folder ...]"
+)

@@ -55,7 +55,7 @@ def write_board(config: MetaTestConfig, results: MetaTestResults, tested: Tested
     training = MethodRun(tested.learner, config.self_training).train(features)
     writer = tf.summary.create_file_writer(str(folder))
     with writer.as_default(step=results.summary["test_step"]):
-        write_figures(results.summary)
+        write_figures(results.summary, pathlib.Path(config.run_folder).name)
         write_selection(results.curves)
         write_stages(episode, training, tested.windows)
     writer.close()
@@ -63,9 +63,9 @@ def write_board(config: MetaTestConfig, results: MetaTestResults, tested: Tested
     return folder
 
 
-def write_figures(summary: dict) -> None:
+def write_figures(summary: dict, run: str) -> None:
     """Writes accuracies, and the settings that they belong to."""
-    settings = settings_of(summary).items()
+    settings = ({"run": run} | settings_of(summary)).items()
     plain = (int, float, str)
     hparams.hparams({k: v if isinstance(v, plain) else str(v) for k, v in settings})
     for name in FIGURES:

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from lst_tf2.config import SelfTrainingConfig
 from lst_tf2.errors import check
+from lst_tf2.files import new_folder
 from lst_tf2.predict.embedding import Embedded, Gathered
 from lst_tf2.predict.estimate import Estimate, leave_one_out, thresholded_confidence
 from lst_tf2.predict.export import build_classifier, export_classifier
@@ -21,13 +22,12 @@ from lst_tf2.predict.loading import find_folder, load_backbone
 from lst_tf2.predict.pictures import Picture
 from lst_tf2.predict.piles import check_agreement, label_pile, rows_of, sort_out
 from lst_tf2.predict.presets import NONE, read_config, write_backbone
-from lst_tf2.predict.saving import Kept, read_kept, replace_folder, write_kept
+from lst_tf2.predict.saving import KEPT, Kept, check_folder, read_kept, write_kept
 from lst_tf2.predict.training import looks_at_maps, stages_of
 from lst_tf2.structures import Features
 
 PathLike = str | os.PathLike
 TINY = 1e-12
-PLAIN = bool | int | float | str | dict
 
 
 class LSTClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
@@ -244,12 +244,13 @@ class LSTClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
         """
         kept, backbone = None, getattr(self, "backbone_", None)
         if hasattr(self, "head_"):
-            settings = self.get_params()
-            plain = {k: v for k, v in settings.items() if isinstance(v, PLAIN | None)}
-            kept = Kept(self.classes_, self.head_, self.accuracy_estimate_, plain)
+            parameters = {name: getattr(self, name) for name in KEPT}
+            kept = Kept(self.classes_, self.head_, self.accuracy_estimate_, parameters)
         elif self.backbone is not None:
             backbone = load_backbone(self.backbone, self.image_size, self.weights)
-        with replace_folder(pathlib.Path(folder), overwrite=overwrite) as new:
+        folder = pathlib.Path(folder)
+        check_folder(folder, overwrite=overwrite)
+        with new_folder(folder) as new:
             write_backbone(new, backbone, packed=packed)
             if kept is not None:
                 write_kept(new, kept)
@@ -288,10 +289,8 @@ class LSTClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
         """
         found = find_folder(folder)
         config, kept = read_config(found), read_kept(found)
-        given = {**(kept.parameters if kept else {}), **parameters}
-        known = given.keys() & cls().get_params().keys()
-        given |= {"backbone": None if config["kind"] == NONE else str(found)}
-        made = cls(**{name: given[name] for name in {*known, "backbone"}})
+        backbone = None if config["kind"] == NONE else str(found)
+        made = cls(backbone, **{**(kept.parameters if kept else {}), **parameters})
         if kept:
             made._inputs = open_inputs(made)
             made.backbone_, made.classes_ = made._inputs.backbone, kept.classes

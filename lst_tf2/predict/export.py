@@ -3,7 +3,6 @@
 import contextlib
 import io
 import pathlib
-import shutil
 import tempfile
 
 import keras
@@ -63,8 +62,6 @@ def export_classifier(
             write_bytes(path, file.read_bytes())
         write_bytes(path.with_suffix(f".{LABELS}"), text)
         return
-    if path.exists():
-        shutil.rmtree(path)
     with new_folder(path) as folder:
         with contextlib.redirect_stdout(io.StringIO()):  # Keras would list all variables.
             model.export(str(folder))

@@ -55,8 +55,6 @@ def link_proposals(paths: Sequence[str], folder: pathlib.Path, *, overwrite: boo
         InputError: If there is such a folder, and it is not to be replaced.
     """
     check_proposals(folder, overwrite=overwrite)
-    if folder.exists():
-        shutil.rmtree(folder)
     with new_folder(folder) as new:
         for number, path in enumerate(paths, start=1):
             link = new / f"{number:03d}_{os.path.basename(path)}"

@@ -2,13 +2,12 @@
 
 import io
 import pathlib
-import shutil
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from lst_tf2.errors import check
-from lst_tf2.files import new_folder, read_json, write_bytes, write_json
+from lst_tf2.files import read_json, write_bytes, write_json
 from lst_tf2.predict.confidence import References
 from lst_tf2.predict.estimate import Estimate
 from lst_tf2.predict.fitted import FittedHead
@@ -16,6 +15,8 @@ from lst_tf2.predict.presets import is_preset
 from lst_tf2.runs.checkpoints import read_arrays
 
 ARRAYS, SETTINGS = "classifier.npz", "classifier.json"
+# Parameters that are kept; the others are of the place where it was fitted.
+KEPT = ("method", "method_settings", "reject", "max_pile", "random_state")
 
 
 class Kept(NamedTuple):
@@ -24,11 +25,11 @@ class Kept(NamedTuple):
     classes: np.ndarray  # [N]
     head: FittedHead
     estimate: Estimate
-    parameters: dict[str, Any]  # Of the estimator, plain JSON types.
+    parameters: dict[str, Any]  # Those of `KEPT`, plain JSON types.
 
 
-def replace_folder(folder: pathlib.Path, *, overwrite: bool):
-    """Returns `new_folder(folder)`, once an earlier preset there has gone.
+def check_folder(folder: pathlib.Path, *, overwrite: bool) -> None:
+    """Checks that a folder can be written.
 
     Raises:
         InputError: If there is something else, or without `overwrite` anything.
@@ -39,8 +40,6 @@ def replace_folder(folder: pathlib.Path, *, overwrite: bool):
         expected = f"nothing at {folder}, or a folder of this kind"
         received = "an earlier one" if is_ours else "something else"
         check(overwrite and is_ours, expected, received, remedy, "overwrite")
-        shutil.rmtree(folder)
-    return new_folder(folder)
 
 
 def write_kept(folder: pathlib.Path, kept: Kept) -> None:
@@ -67,8 +66,8 @@ def read_kept(folder: pathlib.Path) -> Kept | None:
         return None
     told = read_json(folder / SETTINGS, temperature=float, estimate=dict, parameters=dict)
     arrays = read_arrays(path)
-    names = {"classes", "kernel", "bias"}
-    names |= {*References._fields} & arrays.keys() and {*References._fields}
+    has_references = References._fields[0] in arrays
+    names = {"classes", "kernel", "bias", *(References._fields if has_references else ())}
     check(
         arrays.keys() == names and _fit(arrays),
         f"arrays that fit together ({', '.join(sorted(names))}) in {path}",
@@ -76,7 +75,7 @@ def read_kept(folder: pathlib.Path) -> Kept | None:
         "save the classifier anew",
     )
     references = None
-    if References._fields[0] in arrays:
+    if has_references:
         references = References(*(arrays[name] for name in References._fields))
     head = FittedHead(arrays["kernel"], arrays["bias"], told["temperature"], references)
     try:
@@ -84,7 +83,8 @@ def read_kept(folder: pathlib.Path) -> Kept | None:
     except TypeError as error:
         expected = f"an estimate in {folder / SETTINGS}"
         check(False, expected, f"{told['estimate']} ({error})", "save the classifier anew")
-    return Kept(arrays["classes"], head, estimate, told["parameters"])
+    parameters = {name: value for name, value in told["parameters"].items() if name in KEPT}
+    return Kept(arrays["classes"], head, estimate, parameters)
 
 
 def _fit(arrays: dict[str, np.ndarray]) -> bool:

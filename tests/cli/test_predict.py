@@ -86,6 +86,12 @@ def test_queries_get_labels_and_a_saved_classifier_gives_the_same(folder):
     assert (folder / "again.csv").read_bytes() == (folder / "predictions.csv").read_bytes()
 
 
+def test_words_are_queries_too(folder):
+    shown = predict(folder, SUPPORT, "letters/query", "letters/unlabeled/0000.png")
+    assert shown.returncode == 0, shown.stderr
+    assert len(rows_of(folder / "predictions.csv")) == 31
+
+
 def test_labeled_images_alone(folder):
     shown = predict(folder, SUPPORT, "--query=letters/query/,letters/unlabeled/0000.png")
     assert shown.returncode == 0, shown.stderr

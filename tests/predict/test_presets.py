@@ -76,6 +76,31 @@ def test_nothing_is_written_over_unasked(fitted, tmp_path):
         fitted.save_pretrained(tmp_path / "other", overwrite=True)
 
 
+def test_what_is_replaced_stays_until_the_new_is_whole(fitted, tmp_path, monkeypatch):
+    fitted.save_pretrained(tmp_path / "kept")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "kept").iterdir()}
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "savez_compressed", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            fitted.save_pretrained(tmp_path / "kept", overwrite=True)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "kept").iterdir()} == before
+    assert list(tmp_path.iterdir()) == [tmp_path / "kept"]
+
+
+def test_a_folder_does_not_say_where_to_write_or_what_to_load(fitted, tmp_path):
+    fitted.save_pretrained(tmp_path / "kept")
+    parameters = {
+        "cache": str(tmp_path / "there"),
+        "backbone": "x",
+        "weights": "y",
+        "reject": False,
+    }
+    edit(tmp_path / "kept" / "classifier.json", parameters=parameters)
+    again = LSTClassifier.from_pretrained(tmp_path / "kept")
+    assert (again.cache, again.weights, again.reject) == (True, None, False)
+    assert again.backbone == str(tmp_path / "kept")
+
+
 def edit(path, **values):
     path.write_text(json.dumps(json.loads(path.read_text()) | values))
 
