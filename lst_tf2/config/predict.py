@@ -75,12 +75,13 @@ class PredictConfig(Settings, group=IMAGES):
         at_least=0,
         at_most=1,
     )
-    max_pile: int = setting(
-        4000,
+    max_pile: int | None = setting(
+        None,
         "Most unlabeled images to learn from, a random choice; the others are labeled by their "
-        "neighbours.",
+        "neighbours. By default 60 for each class where there are more than 100.",
         flag="max_pile",
         group=METHOD,
+        kind=int,
         at_least=1,
     )
     out: str = setting(

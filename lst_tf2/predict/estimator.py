@@ -17,10 +17,16 @@ from lst_tf2.predict.estimate import Estimate, leave_one_out, thresholded_confid
 from lst_tf2.predict.export import build_classifier, export_classifier
 from lst_tf2.predict.fitted import FitData, fit_head
 from lst_tf2.predict.inputs import describe, open_inputs
-from lst_tf2.predict.labels import encode_labels
+from lst_tf2.predict.labels import UNLABELED, encode_labels
 from lst_tf2.predict.loading import find_folder, load_backbone
 from lst_tf2.predict.pictures import Picture
-from lst_tf2.predict.piles import check_agreement, label_pile, rows_of, sort_out
+from lst_tf2.predict.piles import (
+    check_agreement,
+    label_pile,
+    most_of,
+    rows_of,
+    sort_out,
+)
 from lst_tf2.predict.presets import NONE, read_config, write_backbone
 from lst_tf2.predict.saving import KEPT, Kept, check_folder, read_kept, write_kept
 from lst_tf2.predict.training import looks_at_maps, stages_of
@@ -50,7 +56,7 @@ class LSTClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
         weights: A file of weights, for a backbone `keras:<network>`.
         reject: Whether images may be of none of the classes.
         max_pile: Most unlabeled images to self-train on, a random choice of them; the others get
-            the labels of their neighbours.
+            the labels of their neighbours. By default 60 for each class of more than 100.
         cache: Whether to keep embeddings on disk, or in which folder.
         random_state: Seed of that choice.
         verbose: Whether to show a bar while images are embedded.
@@ -76,7 +82,7 @@ class LSTClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
         image_size: int | None = None,
         weights: PathLike | None = None,
         reject: bool = True,
-        max_pile: int = 4000,
+        max_pile: int | None = None,
         cache: bool | PathLike = True,
         random_state: int | None = 0,
         verbose: bool = False,
@@ -141,10 +147,13 @@ class LSTClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
         Raises:
             InputError: As in `fit`.
         """
-        check(self.max_pile >= 1, "max_pile of at least 1", self.max_pile, "raise it", "max_pile")
         self.classes_, encoded = encode_labels(labels)
+        most = self.max_pile
+        if most is None:
+            most = most_of(int(np.sum(encoded == UNLABELED)), len(self.classes_))
+        check(most >= 0, "max_pile of at least 0", most, "raise it", "max_pile")
         check_agreement(encoded, digests, name_of, self.classes_)
-        self.pile_ = sort_out(encoded, digests, self.max_pile, self.random_state)
+        self.pile_ = sort_out(encoded, digests, most, self.random_state)
         self.backbone_ = self._inputs.backbone
         self.fit_data_ = FitData(
             support=rows_of(features, self.pile_.support),

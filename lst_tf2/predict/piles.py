@@ -11,6 +11,11 @@ from lst_tf2.predict.labels import UNLABELED
 from lst_tf2.predict.training import StageRecord
 from lst_tf2.structures import Features
 
+# Unlabeled images for each class, those of no class among them, that are all self-trained on, and
+# how many of more. In a large pile what is labeled is too far from most: `graph_lst` rejects more
+# than it should.
+WHOLE_PILE, PART_OF_PILE = 100, 60
+
 
 @dataclasses.dataclass(frozen=True)
 class Pile:
@@ -30,6 +35,11 @@ class Pile:
     unlabeled: np.ndarray
     chosen: np.ndarray
     twins: dict[int, int]
+
+
+def most_of(pile: int, way: int) -> int:
+    """Returns how many of a pile of unlabeled images to self-train on where nobody says."""
+    return pile if pile <= way * WHOLE_PILE else way * PART_OF_PILE
 
 
 def sort_out(

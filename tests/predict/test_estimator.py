@@ -129,6 +129,17 @@ def test_of_a_large_pile_a_part_is_trained_on_and_all_is_labeled(letters):
     assert np.mean(np.where(fitted.rejected_, "none", labels) == truth) > 0.6
 
 
+def test_of_a_large_pile_as_much_is_used_as_the_method_is_made_for():
+    rng = np.random.default_rng(0)
+    centres = 4 * np.eye(3, 8)
+    truth = np.arange(900) % 3  # The last class is of strangers.
+    points = np.concatenate([centres[:2], centres[truth] + rng.normal(0, 0.5, (900, 8))])
+    fitted = LSTClassifier(None).fit(points, [0, 1, *[-1] * 900])
+    assert len(fitted.stages_[0].probs) == 2 * 60
+    np.testing.assert_array_equal(fitted.rejected_, truth == 2)
+    assert (fitted.unlabeled_proba_.argmax(axis=1) == truth)[truth < 2].all()
+
+
 def test_without_rejection_nothing_is_of_no_class(letters):
     fitted = LSTClassifier(reject=False).fit(letters.images, letters.labels)
     assert not fitted.none_proba(letters.query_images).any()
@@ -162,7 +173,7 @@ def test_an_image_in_two_classes_is_named(letters, tmp_path):
         ({"method": "magic"}, ["a", "b", -1], "Expected method to be one of lst, graph_lst"),
         ({"method_settings": {"alpha": 2}}, ["a", "b", -1], "alpha of at most 0.999"),
         ({"method_settings": {"magic": 2}}, ["a", "b", -1], "Expected settings of the method"),
-        ({"max_pile": 0}, ["a", "b", -1], "Expected max_pile of at least 1"),
+        ({"max_pile": -1}, ["a", "b", -1], "Expected max_pile of at least 0"),
         ({"backbone": "gliphs"}, ["a", "b", -1], "Expected a backbone"),
     ],
 )
