@@ -31,7 +31,7 @@ class PredictConfig(Settings, group=IMAGES):
         kind=str,
     )
     classifier: str = setting(
-        "", "Folder that --save wrote: label --query with it; learn nothing.", flag="classifier"
+        "", "Folder of a saved classifier: label queries with it, learn nothing.", flag="classifier"
     )
     backbone: str = setting(
         "glyphs",
@@ -91,7 +91,7 @@ class PredictConfig(Settings, group=IMAGES):
         "", "File of a page to look at, e.g. report.html.", flag="report", group=OUTPUT
     )
     save: str = setting(
-        "", "Folder to keep the classifier in, for --classifier.", flag="save", group=OUTPUT
+        "", "Folder to keep the classifier in, for later queries.", flag="save", group=OUTPUT
     )
     export: str = setting(
         "",
@@ -122,26 +122,29 @@ class PredictConfig(Settings, group=IMAGES):
         SelfTrainingConfig(method=self.method, method_settings=self.method_settings)
         check(
             bool(self.support) != bool(self.classifier),
-            "either labeled images (--support) or a saved classifier (--classifier)",
+            "either labeled images or a saved classifier",
             "both" if self.support else "neither",
             "pass one of them",
-        )
-        check(
-            bool(self.query) or bool(self.unlabeled and self.support),
-            "images to label: --query, or --unlabeled beside --support",
-            "none",
-            "pass a folder",
+            *("support", "classifier"),
         )
         check(
             not self.classifier or not (self.unlabeled or self.top or self.save),
-            "--query alone beside --classifier, which has learned already",
-            "--unlabeled, --top or --save",
-            "pass --support in place of --classifier",
+            "nothing but queries beside a saved classifier, which has learned already",
+            "more",
+            "leave it out, or pass labeled images in place of the classifier",
+            *("unlabeled", "top", "save"),
+        )
+        check(
+            bool(self.query) or bool(self.unlabeled and self.support),
+            "images to label, queries or unlabeled ones beside labeled ones",
+            "none",
+            "pass a folder",
+            *("query", "unlabeled"),
         )
         check(
             not self.top or bool(self.unlabeled),
-            "--unlabeled beside --top, which chooses among these",
+            "unlabeled images, among which to choose those to label next",
             "none",
-            "pass a folder of unlabeled images",
-            "top",
+            "pass a folder of them",
+            *("top", "unlabeled"),
         )

@@ -86,7 +86,7 @@ def write_letters(letters: Letters, folder: pathlib.Path) -> None:
     Raises:
         InputError: If there is such a folder.
     """
-    check(not folder.exists(), f"no {folder} yet", "an earlier one", "name another with --out")
+    check(not folder.exists(), f"no {folder} yet", "an earlier one", "name another", "out")
     with new_folder(folder) as new:
         for part, images, labels in (
             ("labeled", letters.support_images, letters.support_labels),

@@ -61,10 +61,7 @@ def _tell_of_weights(name: str, source: str) -> Iterator[None]:
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         if source == FETCHED:
-            remedy = (
-                "without internet, fetch its `_notop` file elsewhere and pass weights=<file> "
-                "(--weights)"
-            )
+            remedy = "without internet, fetch its `_notop` file elsewhere and pass weights=<file>"
             received = f"no answer ({reason})"
             expected = f"to fetch the weights of {name} from where Keras keeps them"
         else:

@@ -49,13 +49,9 @@ def export_classifier(
     Raises:
         InputError: If there is something already.
     """
-    is_file, is_saved_model = path.suffix == SUFFIX, (path / SAVED_MODEL).is_file()
-    is_ours = path.is_file() if is_file else is_saved_model
-    remedy = "pass overwrite (--overwrite), or name another" if is_ours else "name another"
-    is_free = not path.exists() or (overwrite and is_ours)
-    check(is_free, f"nothing at {path} yet", "something", remedy, "export")
+    check_export(path, overwrite=overwrite)
     text = "".join(f"{label}\n" for label in labels).encode()
-    if is_file:
+    if path.suffix == SUFFIX:
         with tempfile.TemporaryDirectory() as folder:
             file = pathlib.Path(folder, path.name)
             model.save(file)
@@ -66,3 +62,11 @@ def export_classifier(
         with contextlib.redirect_stdout(io.StringIO()):  # Keras would list all variables.
             model.export(str(folder))
         write_bytes(folder / LABELS, text)
+
+
+def check_export(path: pathlib.Path, *, overwrite: bool) -> None:
+    """Raises `InputError` unless a model can be written to `path`."""
+    is_ours = path.is_file() if path.suffix == SUFFIX else (path / SAVED_MODEL).is_file()
+    remedy = "pass overwrite, or name another" if is_ours else "name another"
+    is_free = not path.exists() or (overwrite and is_ours)
+    check(is_free, f"nothing at {path} yet", "something", remedy, "export", "overwrite")

@@ -12,12 +12,14 @@ from lst_tf2.files import new_text_file, write_bytes
 from lst_tf2.predict.embedding import Embedded
 from lst_tf2.predict.estimate import Estimate
 from lst_tf2.predict.estimator import LSTClassifier
+from lst_tf2.predict.export import check_export
 from lst_tf2.predict.folders import find_classes, find_pictures
 from lst_tf2.predict.labels import UNLABELED
 from lst_tf2.predict.pictures import UnreadableImageError
 from lst_tf2.predict.prediction_page import MOST_SHOWN, Prediction, render_prediction
 from lst_tf2.predict.proposals import check_proposals, link_proposals, propose
 from lst_tf2.predict.rows import Row, judge, write_rows
+from lst_tf2.predict.saving import check_folder
 from lst_tf2.progress import Progress
 
 
@@ -108,11 +110,16 @@ def write_report(
 
 def check_outputs(config: PredictConfig) -> None:
     """Raises `InputError` where something is in the way of what will be written."""
-    for name in ("out", "report", "save", "export"):
-        place = getattr(config, name)
-        is_free = config.overwrite or not place or not pathlib.Path(place).exists()
-        expected = f"nothing at --{name}={place} yet"
-        check(is_free, expected, "an earlier one", "pass --overwrite, or name another", name)
+    for name in ("out", "report"):
+        place = pathlib.Path(getattr(config, name))
+        is_free = place.is_file() if config.overwrite else not place.is_file()
+        is_free = is_free or not getattr(config, name) or not place.exists()
+        expected, remedy = f"no file at {place} yet", "pass overwrite, or name another"
+        check(is_free, expected, "an earlier one", remedy, name, "overwrite")
+    if config.save:
+        check_folder(pathlib.Path(config.save), overwrite=config.overwrite)
+    if config.export:
+        check_export(pathlib.Path(config.export), overwrite=config.overwrite)
     if config.top:
         check_proposals(proposals_folder(config), overwrite=config.overwrite)
 
@@ -124,7 +131,7 @@ def load(config: PredictConfig) -> Learned:
         hasattr(classifier, "head_"),
         f"a fitted classifier in {config.classifier}",
         "a backbone alone",
-        "name a folder that --save wrote",
+        "name a folder that was saved after learning",
         "classifier",
     )
     return Learned(classifier, [], [], np.zeros((0, 0)), {})

@@ -69,5 +69,6 @@ def check_proposals(folder: pathlib.Path, *, overwrite: bool) -> None:
     if folder.exists():
         is_ours = folder.is_dir() and all(entry.is_symlink() for entry in folder.iterdir())
         received = "an earlier one" if is_ours else "something else"
-        remedy = "pass --overwrite" if is_ours else "name another --out"
-        check(overwrite and is_ours, f"no {folder} yet", received, remedy)
+        remedy = "pass overwrite, or name another" if is_ours else "name another"
+        is_free = overwrite and is_ours
+        check(is_free, f"no {folder} yet", received, remedy, "out", "overwrite")

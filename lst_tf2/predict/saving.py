@@ -36,7 +36,7 @@ def check_folder(folder: pathlib.Path, *, overwrite: bool) -> None:
     """
     if folder.exists():
         is_ours = folder.is_dir() and is_preset(folder)
-        remedy = "pass overwrite (--overwrite)" if is_ours else "name another folder"
+        remedy = "pass overwrite" if is_ours else "name another folder"
         expected = f"nothing at {folder}, or a folder of this kind"
         received = "an earlier one" if is_ours else "something else"
         check(overwrite and is_ours, expected, received, remedy, "overwrite")

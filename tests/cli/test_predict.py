@@ -165,9 +165,9 @@ def spoil(folder, how):
 @pytest.mark.parametrize(
     ("how", "arguments", "message"),
     [
-        ("", [], "either labeled images (--support) or a saved classifier"),
-        ("", [SUPPORT], "images to label: --query, or --unlabeled"),
-        ("", ["--classifier=kept", UNLABELED], "--query"),
+        ("", [], "either labeled images or a saved classifier"),
+        ("", [SUPPORT], "images to label, queries or unlabeled ones"),
+        ("", ["--classifier=kept", UNLABELED], "nothing but queries"),
         ("", [SUPPORT, "--query=gone"], "an image at gone, found nothing"),
         ("", ["--support=gone", UNLABELED], "found no such folder"),
         ("", ["--classifier=gone", "--query=letters"], "gone"),
@@ -175,7 +175,11 @@ def spoil(folder, how):
         ("", [SUPPORT, UNLABELED, "--method=magic"], "Expected method to be one of"),
         ("", [SUPPORT, UNLABELED, "--method_settings=alpha"], "key=value"),
         ("", [SUPPORT, UNLABELED, "--abstain=2"], "abstain of at most 1"),
-        ("", [SUPPORT, "--query=letters/query", "--top=3"], "--unlabeled beside --top"),
+        (
+            "",
+            [SUPPORT, "--query=letters/query", "--top=3"],
+            "unlabeled images, among which to choose",
+        ),
         (
             "unreadable class",
             [SUPPORT, UNLABELED],
@@ -183,7 +187,7 @@ def spoil(folder, how):
         ),
         ("one class", [SUPPORT, UNLABELED], "folders of two classes or more"),
         ("two classes", [SUPPORT, UNLABELED], "the same image twice"),
-        ("file", [SUPPORT, UNLABELED], "nothing at --out=predictions.csv yet"),
+        ("file", [SUPPORT, UNLABELED], "no file at predictions.csv yet"),
     ],
 )
 def test_mistakes_are_told_in_one_line(how, arguments, message, folder):
