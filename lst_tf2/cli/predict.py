@@ -27,7 +27,6 @@ from lst_tf2.config import PredictConfig
 from lst_tf2.settings import build
 
 MEMORY_REMEDY = "lower --max_pile or --img_size"
-PERCENT = 100
 MOST_FAULTS = 10
 
 
@@ -53,8 +52,7 @@ def tell(config: PredictConfig, outcome) -> list[str]:
             f"{len(learned.pile)} unlabeled images."
         )
     lines += [f"Left out: {fault}" for fault in list(learned.faults.values())[:MOST_FAULTS]]
-    accuracy, low, high = (f"{PERCENT * share:.0f}" for share in estimate[:3])
-    lines.append(f"Estimated accuracy: {accuracy} % ({low} to {high} %; by {estimate.how})")
+    lines.append(f"Estimated accuracy: {estimate.describe()}")
     lines.append(
         f"Labeled: {counts['ok']}; abstained (confidence below {config.abstain:g}): "
         f"{counts['abstained']}; of none of the classes: {counts['rejected']}; unreadable: "

@@ -1,6 +1,7 @@
 """How right a fitted classifier will be on images of its classes, told without any truth."""
 
 import dataclasses
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from lst_tf2.structures import Features
 # Share of queries that are surer than this is the share that is right, on validation classes of
 # `glyphs` (arXiv:2201.04234); what such an estimate was off by there, a standard deviation.
 ATC_THRESHOLD, ATC_ERROR = 0.685, 0.03
-Z95 = 1.96
+Z95, PERCENT = 1.96, 100
 # Of many labeled images some are left out, and each fit looks at a part of a large pile.
 MOST_LEFT_OUT, MOST_PILE = 50, 1000
 
@@ -23,6 +24,18 @@ class Estimate(NamedTuple):
     low: float
     high: float
     how: str
+
+    def describe(self) -> str:
+        """Returns it in percent, with its interval and how it was found."""
+        if math.isnan(self.accuracy):
+            return f"not known; {self.how}"
+        accuracy, low, high = (f"{PERCENT * share:.0f}" for share in self[:3])
+        return f"{accuracy} % ({low} to {high} %; by {self.how})"
+
+
+UNKNOWN = Estimate(
+    math.nan, 0.0, 1.0, "label two images of a class, or add unlabeled ones, to have it estimated"
+)
 
 
 def leave_one_out(data: FitData) -> Estimate | None:

@@ -13,7 +13,7 @@ from lst_tf2.config import SelfTrainingConfig
 from lst_tf2.errors import check
 from lst_tf2.files import new_folder
 from lst_tf2.predict.embedding import Embedded, Gathered
-from lst_tf2.predict.estimate import Estimate, leave_one_out, thresholded_confidence
+from lst_tf2.predict.estimate import UNKNOWN, Estimate, leave_one_out, thresholded_confidence
 from lst_tf2.predict.export import build_classifier, export_classifier
 from lst_tf2.predict.fitted import FitData, fit_head
 from lst_tf2.predict.inputs import describe, open_inputs
@@ -222,7 +222,7 @@ class LSTClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
         """The same with its 95 % interval, and how it was found.
 
         That is done at the first use: on labeled images left out, where classes have two or more;
-        else by the confidence on what of the pile fits a class, or on the labeled images.
+        else by the confidence on what of the pile fits a class; without that it is NaN.
         """
         check_is_fitted(self)
         if self._estimate is None:
@@ -233,8 +233,9 @@ class LSTClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
         pile = self.fit_data_.pile.embeddings
         if len(pile):
             pile = pile[self.head_.none_probs(pile) < 0.5]
-        known = pile if len(pile) else self.fit_data_.support.embeddings
-        return thresholded_confidence(self.head_.probs(known).max(axis=1))
+        if not len(pile):
+            return UNKNOWN
+        return thresholded_confidence(self.head_.probs(pile).max(axis=1))
 
     def save_pretrained(
         self, folder: PathLike, *, packed: bool = False, overwrite: bool = False

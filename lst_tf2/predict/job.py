@@ -1,5 +1,8 @@
 """From folders of images to labels of each: what `lst predict` does."""
 
+import array
+import dataclasses
+import math
 import pathlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -10,7 +13,7 @@ from lst_tf2.config import PredictConfig
 from lst_tf2.errors import check
 from lst_tf2.files import new_text_file, write_bytes
 from lst_tf2.predict.embedding import Embedded
-from lst_tf2.predict.estimate import Estimate
+from lst_tf2.predict.estimate import Estimate, thresholded_confidence
 from lst_tf2.predict.estimator import LSTClassifier
 from lst_tf2.predict.export import check_export
 from lst_tf2.predict.folders import find_classes, find_pictures
@@ -18,7 +21,7 @@ from lst_tf2.predict.labels import UNLABELED
 from lst_tf2.predict.pictures import UnreadableImageError
 from lst_tf2.predict.prediction_page import MOST_SHOWN, Prediction, render_prediction
 from lst_tf2.predict.proposals import check_proposals, link_proposals, propose
-from lst_tf2.predict.rows import Row, judge, write_rows
+from lst_tf2.predict.rows import ABSTAINED, OK, Row, judge, write_rows
 from lst_tf2.predict.saving import check_folder
 from lst_tf2.progress import Progress
 
@@ -50,10 +53,10 @@ def predict(config: PredictConfig) -> Outcome:
     """
     check_outputs(config)
     learned = load(config) if config.classifier else learn(config)
-    seen = Seen([], {}) if config.report else None
+    seen = Seen([], {}, array.array("f"), keeps_rows=bool(config.report))
     with new_text_file(pathlib.Path(config.out)) as file:
         rows = query_rows(config, learned, seen) if config.query else pile_rows(config, learned)
-        counts = write_rows(file, rows if seen is None else seen.note(rows))
+        counts = write_rows(file, seen.note(rows))
     written = [pathlib.Path(config.out)]
     if config.save:
         learned.classifier.save_pretrained(config.save, overwrite=config.overwrite)
@@ -65,33 +68,43 @@ def predict(config: PredictConfig) -> Outcome:
     if proposed:
         written.append(proposals_folder(config))
         link_proposals(proposed, written[-1], overwrite=config.overwrite)
-    if seen is not None:
-        write_report(config, learned, seen, counts, proposed)
+    estimate = learned.classifier.accuracy_estimate_
+    if math.isnan(estimate.accuracy) and seen.confidence:
+        estimate = thresholded_confidence(np.array(seen.confidence))
+    outcome = Outcome(learned, counts, estimate, written)
+    if config.report:
+        write_report(config, outcome, seen, proposed)
         written.append(pathlib.Path(config.report))
-    return Outcome(learned, counts, learned.classifier.accuracy_estimate_, written)
+    return outcome
 
 
-class Seen(NamedTuple):
-    """Holds what a report tells of: all rows, and the embeddings of those that may be shown."""
+@dataclasses.dataclass
+class Seen:
+    """Holds what a report tells of: all rows, and the embeddings of those that may be shown.
+
+    Without one the confidences alone, of images that fit a class.
+    """
 
     rows: list[Row]
     embeddings: dict[str, np.ndarray]  # By path.
+    confidence: array.array
+    keeps_rows: bool
 
     def note(self, rows: Iterable[Row]) -> Iterator[Row]:
-        """Yields `rows` and keeps them."""
+        """Yields `rows` and keeps what there is to keep."""
         for row in rows:
-            self.rows.append(row)
+            if row.status in (OK, ABSTAINED):
+                self.confidence.append(row.confidence)
+            if self.keeps_rows:
+                self.rows.append(row)
             yield row
 
 
 def write_report(
-    config: PredictConfig,
-    learned: Learned,
-    seen: Seen,
-    counts: dict[str, int],
-    proposed: Sequence[str],
+    config: PredictConfig, outcome: Outcome, seen: Seen, proposed: Sequence[str]
 ) -> None:
     """Writes the page about a prediction."""
+    learned = outcome.learned
     embeddings = seen.embeddings or dict(zip(learned.pile, learned.embeddings, strict=True))
     page = render_prediction(
         Prediction(
@@ -101,7 +114,8 @@ def write_report(
             learned.pile,
             seen.rows,
             embeddings,
-            counts,
+            outcome.counts,
+            outcome.estimate,
             proposed,
         )
     )
@@ -196,14 +210,14 @@ def pile_rows(config: PredictConfig, learned: Learned) -> Iterator[Row]:
         yield Row(path)
 
 
-def query_rows(config: PredictConfig, learned: Learned, seen: Seen | None) -> Iterator[Row]:
+def query_rows(config: PredictConfig, learned: Learned, seen: Seen) -> Iterator[Row]:
     """Yields the rows of the query images as they are read, and keeps some embeddings."""
     classifier = learned.classifier
     total = sum(1 for _ in find_pictures(config.query))
     with Progress("predicting", total, print_every=max(1, total // 10)) as progress:
         for group in classifier.stream_groups(find_pictures(config.query)):
             yield from group_rows(classifier, group, config.abstain)
-            if seen is not None and len(seen.embeddings) < MOST_SHOWN:
+            if seen.keeps_rows and len(seen.embeddings) < MOST_SHOWN:
                 seen.embeddings.update({o.picture: o.embedding for o in group if not o.fault})
             progress.advance(len(group))
 

@@ -40,6 +40,7 @@ class Prediction:
         rows: What was said of each image.
         embeddings: By path, of images that may be on the map.
         counts: How many images have which status.
+        estimate: Of the accuracy.
         proposed: Paths of the images to label next, best first.
     """
 
@@ -50,6 +51,7 @@ class Prediction:
     rows: Sequence[Row]
     embeddings: dict[str, np.ndarray]
     counts: dict[str, int]
+    estimate: Estimate
     proposed: Sequence[str]
 
 
@@ -85,14 +87,12 @@ def choose(rows: Sequence[Row]) -> list[Row]:
 
 def facts(prediction: Prediction) -> list[tuple[str, str]]:
     """Returns the numbers at the head of the page."""
-    estimate: Estimate = prediction.classifier.accuracy_estimate_
-    accuracy, low, high = (f"{100 * share:.0f}" for share in estimate[:3])
     counts = prediction.counts
     return [
         ("classes", str(len(prediction.classifier.classes_))),
         ("labeled images", str(len(prediction.support))),
         ("unlabeled images", str(len(prediction.pile))),
-        ("estimated accuracy", f"{accuracy} % ({low} to {high} %)"),
+        ("estimated accuracy", prediction.estimate.describe()),
         ("got a label", str(counts[OK])),
         ("abstained", str(counts[ABSTAINED])),
         ("of none of the classes", str(counts[REJECTED])),

@@ -101,6 +101,18 @@ def test_labeled_images_alone(folder):
     assert "Next: add --unlabeled=<folder>" in shown.stdout
 
 
+def test_accuracy_of_single_images_is_estimated_on_queries(folder):
+    for classes in (folder / "letters" / "labeled").iterdir():
+        for path in sorted(classes.iterdir())[1:]:
+            path.unlink()
+    shown = predict(folder, SUPPORT, "letters/query", "--report=report.html", "--save=kept")
+    assert shown.returncode == 0, shown.stderr
+    assert "by confidence on 30 images)" in shown.stdout
+    shown = predict(folder, "--classifier=kept", "letters/query", "--out=again.csv")
+    assert "by confidence on 30 images)" in shown.stdout
+    assert "by confidence on 30 images)" in (folder / "report.html").read_text()
+
+
 def test_images_to_label_next_are_linked(folder):
     shown = predict(folder, SUPPORT, UNLABELED, "--top=3", "--out=out/first.csv")
     assert shown.returncode == 0, shown.stderr

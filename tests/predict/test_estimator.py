@@ -223,11 +223,13 @@ def test_estimated_accuracy_leaves_labeled_images_out(fitted, letters):
 
 
 def test_estimated_accuracy_of_single_images_goes_by_confidence(letters):
-    rows = range(0, 10, 2)
-    images = [letters.support_images[row] for row in rows]
-    labels = letters.support_labels[list(rows)]
-    for pile in (letters.unlabeled_images, []):
-        given = [*labels, *[-1] * len(pile)]
-        fitted = LSTClassifier().fit(images + pile, np.array(given, object))
-        assert fitted.accuracy_estimate_.how.startswith("confidence on ")
-        assert 0.5 < fitted.estimated_accuracy_ <= 1
+    rows = list(range(0, 10, 2))
+    images, labels = [letters.support_images[row] for row in rows], letters.support_labels[rows]
+    given = np.array([*labels, *[-1] * len(letters.unlabeled_images)], object)
+    fitted = LSTClassifier().fit(images + letters.unlabeled_images, given)
+    assert fitted.accuracy_estimate_.how.startswith("confidence on ")
+    assert 0.5 < fitted.estimated_accuracy_ <= 1
+    # Images that it was fitted to tell nothing.
+    alone = LSTClassifier().fit(images, labels)
+    assert np.isnan(alone.estimated_accuracy_)
+    assert "label two images of a class" in alone.accuracy_estimate_.describe()
