@@ -18,8 +18,8 @@ from lst_tf2 import LSTClassifier
 from lst_tf2.config import PredictConfig
 from lst_tf2.datasets.letters import LetterSettings, draw_letters
 
-# Draws with lower seeds were looked at while defaults were chosen.
-FIRST_SEED = 1000
+# Draws with lower seeds were looked at while defaults were chosen, 1000 to 1029 among them.
+FIRST_SEED = 2000
 PERCENT = 100
 
 
