@@ -3,8 +3,8 @@
     python -m benchmarks.own_images                       the preset glyphs, 30 draws, two minutes
     python -m benchmarks.own_images --method=lst
 
-Each draw has five classes with one labeled image, an uneven pile with three strange classes, and 30
-queries a class. What the pile brings is paired: both classifiers see the same labeled images.
+Each draw has five classes with one labeled image, an uneven pile with three distractor classes, and
+30 queries a class. What the pile brings is paired: both classifiers see the same labeled images.
 """
 
 import argparse
@@ -33,15 +33,15 @@ def measure(seed: int, abstain: float, **parameters) -> dict[str, float]:
     confidence = fitted.unlabeled_proba_.max(axis=1)
     labels = fitted.classes_[fitted.unlabeled_proba_.argmax(axis=1)]
     is_accepted = (confidence >= abstain) & ~fitted.rejected_
-    is_strange = ~np.isin(draw.unlabeled_truth, fitted.classes_)
+    is_distractor = ~np.isin(draw.unlabeled_truth, fitted.classes_)
     supervised, semi = plain.score(*queries), fitted.score(*queries)
     return {
         "supervised accuracy": supervised,
         "semi-supervised accuracy": semi,
         "gain": semi - supervised,
         "accepted labels that are right": np.mean((labels == draw.unlabeled_truth)[is_accepted]),
-        "strangers left out": np.mean(~is_accepted[is_strange]),
-        "others accepted": np.mean(is_accepted[~is_strange]),
+        "distractors left out": np.mean(~is_accepted[is_distractor]),
+        "others accepted": np.mean(is_accepted[~is_distractor]),
         "distance of the estimated accuracy": abs(fitted.estimated_accuracy_ - semi),
     }
 

@@ -7,25 +7,15 @@ import pathlib
 import shutil
 import tempfile
 from collections.abc import Iterator
-from typing import Any, TextIO
+from typing import IO, Any, TextIO
 
 from lst_tf2.errors import InputError, MissingInputError
 
 
 def write_bytes(path: pathlib.Path, content: bytes) -> None:
     """Writes `content` to a temporary sibling and renames it to `path`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp makes files that only the owner can read.
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    with _new_file(path, "wb") as file:
+        file.write(content)
 
 
 @contextlib.contextmanager
@@ -34,12 +24,20 @@ def new_text_file(path: pathlib.Path) -> Iterator[TextIO]:
 
     Names of files that are no valid text are written as the bytes that they are.
     """
+    with _new_file(path, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        yield file
+
+
+@contextlib.contextmanager
+def _new_file(path: pathlib.Path, mode: str, **options: str) -> Iterator[IO]:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
-        with open(handle, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        with os.fdopen(handle, mode, **options) as file:
             yield file
-        os.chmod(temporary, 0o644)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)  # mkstemp makes files that only the owner can read.
         os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)

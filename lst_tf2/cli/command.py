@@ -25,8 +25,8 @@ class Command:
     `name` is what a user types, `about` what `--help` says, of which the first line stands in the
     list of commands. `body` gets the values of the flags, and the words beside them: one of
     `choices`, where there are any, else one or more of what `words` names (in brackets: or none),
-    else none. The flags
-    are those of the classes `settings`; those of `accepted` that have a heading are shown last.
+    else none. The flags are those of the classes `settings`; those of `accepted` that have a
+    heading are shown last.
     """
 
     name: str

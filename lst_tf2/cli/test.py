@@ -36,18 +36,18 @@ def run_test(values: flags.FlagValues, _: Sequence[str]) -> None:
         take_memory_as_needed()
         config = run_configs.with_tuned_settings(config, values)
         from lst_tf2.evaluation.board import write_board
-        from lst_tf2.evaluation.meta_test import run_test
+        from lst_tf2.evaluation.meta_test import run_meta_test
         from lst_tf2.evaluation.report import format_table
         from lst_tf2.evaluation.results import write_results
 
         adopt_originals(*_originals(values, config), config.model)
-        results, tested = run_test(config)
+        results, tested = run_meta_test(config)
         if not config.distribution.is_chief:
             return
         written = write_results(*results, pathlib.Path(config.run_folder))
-        write_board(config, results, tested)
         print(format_table([results.summary]))
         print("Results: " + ", ".join(str(path) for path in written))
+        write_board(config, results, tested)
         print(f"Next: lst report {config.run_folder}")
 
 

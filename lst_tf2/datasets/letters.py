@@ -2,7 +2,7 @@
 
 The fonts are STIX and Computer Modern, which come with matplotlib, which draws them; `glyphs` has
 DejaVu alone, and the letters are none of its training classes. Each draw has a few classes with
-one labeled image or more, an uneven pile with strange classes in it, and queries.
+one labeled image or more, an uneven pile with distractors in it, and queries.
 """
 
 import dataclasses
@@ -12,6 +12,7 @@ import pathlib
 import numpy as np
 from PIL import Image
 
+from lst_tf2.datasets.glyph_drawing import LUMA
 from lst_tf2.errors import check
 from lst_tf2.files import new_folder
 from lst_tf2.settings import SEEDS, Settings, setting
@@ -21,7 +22,6 @@ FONTS = (
     *("STIXGeneral", "STIXGeneralBol", "STIXGeneralItalic", "STIXGeneralBolIta"),
     *("cmr10", "cmb10", "cmss10", "cmti10", "cmtt10", "cmmi10"),
 )
-LUMA = np.array([0.299, 0.587, 0.114])
 MIN_CONTRAST = 0.25
 UNLABELED = -1
 
@@ -33,7 +33,7 @@ class LetterSettings(Settings, group="The letters"):
     seed: int = setting(0, "The same seed gives the same images.", flag="seed", **SEEDS)
     way: int = setting(5, "Classes.", flag="way_num", at_least=2, at_most=12)
     shot: int = setting(1, "Labeled images per class.", flag="shot_num", at_least=1)
-    strange_classes: int = setting(
+    num_distractor_classes: int = setting(
         3, "Classes of the pile that no labeled image is of.", flag="num_dis", at_least=0, at_most=6
     )
     least: int = setting(15, "Least images of a class in the pile.", flag="least", at_least=0)
@@ -48,7 +48,7 @@ class Letters:
     support_images: list[np.ndarray]
     support_labels: np.ndarray
     unlabeled_images: list[np.ndarray]
-    unlabeled_truth: np.ndarray  # Strange letters among them.
+    unlabeled_truth: np.ndarray  # Those of distractors among them.
     query_images: list[np.ndarray]
     query_labels: np.ndarray
 
@@ -68,7 +68,7 @@ def draw_letters(settings: LetterSettings | None = None) -> Letters:
     """Returns the draw that `settings` describe, by default that of seed 0."""
     settings = settings or LetterSettings()
     rng = np.random.default_rng(settings.seed)
-    classes = rng.permutation(list(LETTERS))[: settings.way + settings.strange_classes]
+    classes = rng.permutation(list(LETTERS))[: settings.way + settings.num_distractor_classes]
     own = classes[: settings.way]
     counts = rng.integers(settings.least, settings.most, len(classes), endpoint=True)
     support = np.repeat(own, settings.shot)

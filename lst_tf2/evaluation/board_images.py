@@ -11,7 +11,7 @@ from lst_tf2.structures import DISTRACTOR_LABEL
 SIDE, FRAME, LINE = 48, 4, 13
 MOST_SHOWN = 8
 # Of a label that is right, wrong, or given to what is of no class: told apart by mark and colour.
-RIGHT, WRONG, STRANGE, LABELED = (
+RIGHT, WRONG, DISTRACTOR, LABELED = (
     *(("right", "#0072B2"), ("wrong", "#D55E00"), ("other", "#CC79A7")),
     ("labeled", "#000000"),
 )
@@ -62,7 +62,7 @@ def taken_for(
     shown = []
     for place in places[np.argsort(-weights[places], kind="stable")][:MOST_SHOWN]:
         known = truth[rows[place]]
-        mark = RIGHT if known == label else STRANGE if known == DISTRACTOR_LABEL else WRONG
+        mark = RIGHT if known == label else DISTRACTOR if known == DISTRACTOR_LABEL else WRONG
         shown.append(Shown(images[rows[place]], mark, float(weights[place])))
     return shown
 

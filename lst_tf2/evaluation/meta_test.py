@@ -61,11 +61,11 @@ class Tested(NamedTuple):
 
 
 def meta_test(config: MetaTestConfig) -> MetaTestResults:
-    """Tests one checkpoint of a run; raises as `run_test` does."""
-    return run_test(config)[0]
+    """Tests one checkpoint of a run; raises as `run_meta_test` does."""
+    return run_meta_test(config)[0]
 
 
-def run_test(config: MetaTestConfig) -> tuple[MetaTestResults, Tested]:
+def run_meta_test(config: MetaTestConfig) -> tuple[MetaTestResults, Tested]:
     """Tests one checkpoint of a run, and returns what was tested beside the results.
 
     Raises:

@@ -6,13 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lst_tf2.evaluation.statistics import Z95
 from lst_tf2.predict.fitted import FitData, fit_head
 from lst_tf2.structures import Features
 
 # Share of queries that are surer than this is the share that is right, on validation classes of
-# `glyphs` (arXiv:2201.04234); what such an estimate was off by there, a standard deviation.
+# `glyphs` (arXiv:2201.04234); about what such an estimate is off by, a standard deviation.
 ATC_THRESHOLD, ATC_ERROR = 0.685, 0.03
-Z95, PERCENT = 1.96, 100
+PERCENT = 100
 # Of many labeled images some are left out, and each fit looks at a part of a large pile.
 MOST_LEFT_OUT, MOST_PILE = 50, 1000
 

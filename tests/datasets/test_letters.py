@@ -11,7 +11,7 @@ def test_letters_and_fonts_are_none_that_glyphs_are_trained_on():
 
 
 def test_a_draw_is_as_described():
-    settings = LetterSettings(seed=5, way=3, shot=2, strange_classes=2, least=4, most=9)
+    settings = LetterSettings(seed=5, way=3, shot=2, num_distractor_classes=2, least=4, most=9)
     draw, again = draw_letters(settings), draw_letters(settings)
     own = set(draw.support_labels)
     assert len(own) == 3

@@ -13,5 +13,5 @@ def fixture_cache(tmp_path_factory, monkeypatch):
 
 @pytest.fixture(name="letters", scope="session")
 def fixture_letters():
-    """Five letters, two images each, three strange ones in the pile."""
+    """Five letters, two images each, three other ones in the pile."""
     return draw_letters(LetterSettings(seed=2, shot=2, least=10, most=25, queries_per_class=10))

@@ -35,7 +35,7 @@ def test_checks_of_scikit_learn():
     assert "failed" not in states.values()
 
 
-def test_a_pile_with_strangers_helps():
+def test_a_pile_with_distractors_helps():
     gains = []
     for seed in range(300, 304):
         draw = draw_letters(LetterSettings(seed=seed))
@@ -132,7 +132,7 @@ def test_of_a_large_pile_a_part_is_trained_on_and_all_is_labeled(letters):
 def test_of_a_large_pile_as_much_is_used_as_the_method_is_made_for():
     rng = np.random.default_rng(0)
     centres = 4 * np.eye(3, 8)
-    truth = np.arange(900) % 3  # The last class is of strangers.
+    truth = np.arange(900) % 3  # The last class is of distractors.
     points = np.concatenate([centres[:2], centres[truth] + rng.normal(0, 0.5, (900, 8))])
     fitted = LSTClassifier(None).fit(points, [0, 1, *[-1] * 900])
     assert len(fitted.stages_[0].probs) == 2 * 60
