@@ -68,7 +68,7 @@ class PredictConfig(Settings, group=IMAGES):
         True, "Whether images may be of none of the classes.", flag="reject", group=METHOD
     )
     abstain: float = setting(
-        0.85,
+        0.92,
         "Least probability that a label is right; less sure images get the status abstained.",
         flag="abstain",
         group=METHOD,
