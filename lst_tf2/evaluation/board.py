@@ -53,6 +53,8 @@ def write_board(config: MetaTestConfig, results: MetaTestResults, tested: Tested
     episode = next(stream_episodes(tested.lists, arrange, [0], images))
     features = embed_episode(tested.embed, episode, tested.windows)
     training = MethodRun(tested.learner, config.self_training).train(features)
+    for former in folder.glob("events.out.tfevents.*"):  # Of the same test, done before.
+        former.unlink()
     writer = tf.summary.create_file_writer(str(folder))
     with writer.as_default(step=results.summary["test_step"]):
         write_figures(results.summary, pathlib.Path(config.run_folder).name)
@@ -85,9 +87,9 @@ def write_selection(curves: dict[str, np.ndarray]) -> None:
 def write_stages(episode: Episode, training: SelfTraining, windows: list[Window]) -> None:
     """Writes what each stage took for examples; the step is the number of the stage."""
     support = (episode.support.inputs.numpy(), episode.support.labels.numpy())
-    for number, stage in enumerate(training.stages):
+    for number, (stage, probs) in enumerate(zip(training.stages, training.probs, strict=True)):
         window = window_of(episode, windows[number % len(windows)])
-        picture = stage_picture(support, window, stage.chosen)
+        picture = stage_picture(support, window, stage.chosen, probs.numpy())
         tf.summary.image("episode/pseudo_labels", picture[np.newaxis], step=number + 1)
 
 

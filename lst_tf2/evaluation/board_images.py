@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 from lst_tf2.adaptation.method import PseudoLabeled
 from lst_tf2.structures import DISTRACTOR_LABEL
 
-SIDE, FRAME, LINE = 48, 4, 13
+SIDE, FRAME, LINE = 56, 4, 13
 MOST_SHOWN = 8
 # Of a label that is right, wrong, or given to what is of no class: told apart by mark and colour.
 RIGHT, WRONG, DISTRACTOR, LABELED = (
@@ -22,13 +22,14 @@ class Shown(NamedTuple):
 
     image: np.ndarray  # [H, W, 3] uint8
     mark: tuple[str, str]
-    weight: float | None
+    told: str = ""
 
 
 def stage_picture(
     support: tuple[np.ndarray, np.ndarray],
     window: tuple[np.ndarray, np.ndarray],
     chosen: PseudoLabeled,
+    probs: np.ndarray,
 ) -> np.ndarray:
     """Returns a line for each class: its support images, then what was taken for it.
 
@@ -36,6 +37,7 @@ def stage_picture(
         support: Images `[S, H, W, 3]` uint8 and labels `[S]` of the support set.
         window: Those of the unlabeled images that the stage looked at; labels are the true ones.
         chosen: What the stage learned from.
+        probs: `[U, N]` of these unlabeled images, in 0..1.
 
     Returns:
         `[H, W, 3]` uint8.
@@ -43,13 +45,16 @@ def stage_picture(
     lines = []
     for label in range(chosen.targets.shape[1]):
         own = support[0][support[1] == label][:MOST_SHOWN]
-        line = [Shown(image, LABELED, None) for image in own]
-        lines.append(line + taken_for(label, window, chosen))
+        line = [Shown(image, LABELED) for image in own]
+        lines.append(line + taken_for(label, window, chosen, probs))
     return draw_grid(lines)
 
 
 def taken_for(
-    label: int, window: tuple[np.ndarray, np.ndarray], chosen: PseudoLabeled
+    label: int,
+    window: tuple[np.ndarray, np.ndarray],
+    chosen: PseudoLabeled,
+    probs: np.ndarray,
 ) -> list[Shown]:
     """Returns the unlabeled images that a stage took for a class, the heaviest first."""
     images, truth = window
@@ -61,15 +66,16 @@ def taken_for(
     places = np.flatnonzero(is_taken)
     shown = []
     for place in places[np.argsort(-weights[places], kind="stable")][:MOST_SHOWN]:
-        known = truth[rows[place]]
+        row = rows[place]
+        known = truth[row]
         mark = RIGHT if known == label else DISTRACTOR if known == DISTRACTOR_LABEL else WRONG
-        shown.append(Shown(images[rows[place]], mark, float(weights[place])))
+        shown.append(Shown(images[row], mark, f"p{probs[row, label]:.2f} w{weights[place]:.1f}"))
     return shown
 
 
 def draw_grid(lines: list[list[Shown]]) -> np.ndarray:
-    """Returns images in lines, each in a frame above its mark and its weight."""
-    width, height = SIDE + 2 * FRAME, SIDE + 2 * FRAME + LINE
+    """Returns images in lines, each in a frame above its mark, confidence and weight."""
+    width, height = SIDE + 2 * FRAME, SIDE + 2 * FRAME + 2 * LINE
     canvas = Image.new("RGB", (width * max(map(len, lines)), height * len(lines)), "white")
     pen = ImageDraw.Draw(canvas)
     for y, line in enumerate(lines):
@@ -79,8 +85,7 @@ def draw_grid(lines: list[list[Shown]]) -> np.ndarray:
             pen.rectangle((left + 1, top + 1, left + width - 2, top + width - 2), fill=colour)
             thumb = Image.fromarray(one.image).resize((SIDE, SIDE))
             canvas.paste(thumb, (left + FRAME, top + FRAME))
-            text = word if one.weight is None else f"{word} {one.weight:.2f}"
-            pen.text((left + FRAME, top + width), text, fill="black")
+            pen.text((left + FRAME, top + width - 2), f"{word}\n{one.told}", fill="black")
     return np.asarray(canvas)
 
 
