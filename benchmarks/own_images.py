@@ -17,6 +17,8 @@ import numpy as np
 from lst_tf2 import LSTClassifier
 from lst_tf2.config import PredictConfig
 from lst_tf2.datasets.letters import LetterSettings, draw_letters
+from lst_tf2.evaluation.statistics import estimate
+from lst_tf2.predict.rows import OK, judge
 
 # Draws with lower seeds were looked at while defaults were chosen, 2000 to 2029 among them.
 FIRST_SEED = 3000
@@ -30,18 +32,19 @@ def measure(seed: int, abstain: float, **parameters) -> dict[str, float]:
     plain = LSTClassifier(cache=False, **parameters)
     plain.fit(draw.support_images, draw.support_labels)
     fitted = LSTClassifier(cache=False, **parameters).fit(draw.images, draw.labels)
-    confidence = fitted.unlabeled_proba_.max(axis=1)
-    labels = fitted.classes_[fitted.unlabeled_proba_.argmax(axis=1)]
-    is_accepted = (confidence >= abstain) & ~fitted.rejected_
-    is_distractor = ~np.isin(draw.unlabeled_truth, fitted.classes_)
+    probs, truth = fitted.unlabeled_proba_, draw.unlabeled_truth
+    rows = list(judge(truth, fitted.classes_, probs, 1 - probs.sum(axis=1), abstain))
+    is_right = np.array([row.label for row in rows]) == truth
+    is_accepted = np.array([row.status == OK for row in rows])
+    is_distractor = ~np.isin(truth, fitted.classes_)
     supervised, semi = plain.score(*queries), fitted.score(*queries)
     return {
         "supervised accuracy": supervised,
         "semi-supervised accuracy": semi,
         "gain": semi - supervised,
-        "accepted labels that are right": np.mean((labels == draw.unlabeled_truth)[is_accepted]),
+        "accepted labels that are right": np.mean(is_right[is_accepted]),
         "distractors left out": np.mean(~is_accepted[is_distractor]),
-        "others accepted": np.mean(is_accepted[~is_distractor]),
+        "images of the classes accepted": np.mean(is_accepted[~is_distractor]),
         "distance of the estimated accuracy": abs(fitted.estimated_accuracy_ - semi),
     }
 
@@ -59,8 +62,8 @@ def main() -> None:
     rows = [measure(s, abstain, method=asked.method, backbone=asked.backbone) for s in seeds]
     for name in rows[0]:
         values = PERCENT * np.array([row[name] for row in rows])
-        half = 1.96 * values.std(ddof=1) / np.sqrt(len(values))
-        print(f"{name:36} {values.mean():5.1f} ± {half:.1f}   least {values.min():.1f}")
+        mean, half = estimate(values).values()
+        print(f"{name:36} {mean:5.1f} ± {half:.1f}   least {values.min():.1f}")
 
 
 if __name__ == "__main__":

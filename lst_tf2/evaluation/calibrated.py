@@ -118,12 +118,9 @@ def run_calibrated(
     lists: EpisodeLists,
     windows: list[Window],
     distribution: Distribution,
-    stats: list[ChannelStats] | None = None,
+    stats: list[ChannelStats],
 ) -> Iterator[EpisodeResult]:
-    """Embeds the images of this worker's episodes, then returns their results in order.
-
-    The statistics are estimated where they are not given.
-    """
+    """Embeds the images of this worker's episodes, then returns their results in order."""
     run_features = EpisodeRun(learner, config.self_training)
     arrange = PROTOCOL_ARRANGEMENTS[config.protocol]
     share = distribution.share_of_list(len(lists))
@@ -131,9 +128,6 @@ def run_calibrated(
     source = distribution.chief_first(
         lambda: open_images(lists.catalogue, config.model.image_size, config.cache)
     )
-    test_list = config.test_list
-    if stats is None:
-        stats = estimate_statistics(learner, test_list.data_folder, config.model, test_list.seed)
     table = build_table(learner, rows_of(episodes), source, stats, config.model)
     return run_from_table(batched(run_features, windows), table, episodes)
 

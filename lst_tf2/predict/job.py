@@ -126,10 +126,10 @@ def check_outputs(config: PredictConfig) -> None:
     """Raises `InputError` where something is in the way of what will be written."""
     for name in ("out", "report"):
         place = pathlib.Path(getattr(config, name))
-        is_free = place.is_file() if config.overwrite else not place.is_file()
-        is_free = is_free or not getattr(config, name) or not place.exists()
+        is_free = not place.exists() or (config.overwrite and place.is_file())
         expected, remedy = f"no file at {place} yet", "pass overwrite, or name another"
-        check(is_free, expected, "an earlier one", remedy, name, "overwrite")
+        if getattr(config, name):
+            check(is_free, expected, "something", remedy, name, "overwrite")
     if config.save:
         check_folder(pathlib.Path(config.save), overwrite=config.overwrite)
     if config.export:

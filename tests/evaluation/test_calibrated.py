@@ -61,11 +61,11 @@ def test_episodes_together_equal_episodes_one_by_one(folder, protocol, gpus, mon
     lists = open_lists(config.test_list)
     windows = plan_test_windows(config.test_list.episode, STAGES, protocol)
     learner = Learner(MODEL, way=3)
+    stats = calibrated.estimate_statistics(learner, config.test_list.data_folder, config.model, 0)
     with monkeypatch.context() as patched:  # With a GPU the episodes make one large operation.
         patched.setattr(calibrated.tf.config, "list_logical_devices", lambda kind: gpus)
-        together = list(calibrated.run_calibrated(config, learner, lists, windows, ALONE))
+        together = list(calibrated.run_calibrated(config, learner, lists, windows, ALONE, stats))
     assert len(together) == 3
-    stats = calibrated.estimate_statistics(learner, config.test_list.data_folder, config.model, 0)
     normalizer = FixedNormalizer(learner.backbone.convs, stats)
     for index, result in enumerate(together):
         episode = episode_rows(lists, index, PROTOCOL_ARRANGEMENTS[protocol])
@@ -94,7 +94,9 @@ def test_every_image_is_embedded_once(folder, monkeypatch):
 
     monkeypatch.setattr(calibrated, "build_table", noting)
     windows = plan_test_windows(config.test_list.episode, STAGES, "paper")
-    calibrated.run_calibrated(config, Learner(MODEL, way=3), lists, windows, ALONE)
+    learner = Learner(MODEL, way=3)
+    stats = calibrated.estimate_statistics(learner, config.test_list.data_folder, config.model, 0)
+    calibrated.run_calibrated(config, learner, lists, windows, ALONE, stats)
     used = {
         row
         for index in range(3)
@@ -108,8 +110,6 @@ def test_every_image_is_embedded_once(folder, monkeypatch):
 def test_base_classes_and_batch_norm_are_needed(folder):
     with pytest.raises(InputError, match=r"norm=batch_norm.*choose bn_stats=batch"):
         config_of(folder, model=ModelConfig((4, 8), 16, norm="None"))
-    config = config_of(folder)
-    lists = open_lists(config.test_list)
     (folder / "labeled_train").rename(folder / "gone")
     with pytest.raises(MissingInputError, match="labeled_train"):
-        calibrated.run_calibrated(config, Learner(MODEL, way=3), lists, [], ALONE)
+        calibrated.estimate_statistics(Learner(MODEL, way=3), str(folder), MODEL, 0)
