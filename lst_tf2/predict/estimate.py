@@ -68,10 +68,11 @@ def thresholded_confidence(confidence: np.ndarray) -> Estimate:
     Args:
         confidence: `[n]` in 0..1, of the most probable class; one or more.
     """
-    share = float(np.mean(confidence >= ATC_THRESHOLD))
-    half = Z95 * np.sqrt(share * (1 - share) / len(confidence) + ATC_ERROR**2)
-    how = f"confidence on {len(confidence)} images"
-    return Estimate(share, max(0.0, share - half), min(1.0, share + half), how)
+    hits, count = int(np.sum(confidence >= ATC_THRESHOLD)), len(confidence)
+    share, (low, high) = hits / count, wilson_interval(hits, count)
+    below, above = (np.hypot(bound - share, Z95 * ATC_ERROR) for bound in (low, high))
+    how = f"confidence on {count} image{'s' if count > 1 else ''}"
+    return Estimate(share, max(0.0, share - below), min(1.0, share + above), how)
 
 
 def wilson_interval(hits: int, count: int) -> tuple[float, float]:

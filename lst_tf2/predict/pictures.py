@@ -113,6 +113,8 @@ def _open(content: bytes | np.ndarray | Image.Image, image_size: int) -> Image.I
         image = Image.open(io.BytesIO(content), formats=FORMATS)
     except UnidentifiedImageError:
         raise ValueError("no image, whatever its name") from None
+    except Image.DecompressionBombError:
+        raise ValueError(f"above {PIXEL_LIMIT:,} pixels") from None
     # JPEG can be decoded at half or an eighth of its side: twice what is needed is enough.
     image.draft(None, (2 * image_size, 2 * image_size))
     return image

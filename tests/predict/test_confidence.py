@@ -59,5 +59,15 @@ def test_thresholded_confidence_is_the_share_of_sure_images():
     confidence = np.array([ATC_THRESHOLD - 0.01] * 25 + [ATC_THRESHOLD + 0.01] * 75)
     estimate = thresholded_confidence(confidence)
     assert estimate.accuracy == 0.75
-    half = 1.96 * np.sqrt(0.75 * 0.25 / 100 + 0.03**2)
-    np.testing.assert_allclose((estimate.low, estimate.high), (0.75 - half, 0.75 + half))
+    # Of 75 in 100 the interval of Wilson is 0.657 to 0.825; 1.96 times 0.03 comes to it.
+    low, high = 0.75 - np.hypot(0.093, 0.0588), 0.75 + np.hypot(0.075, 0.0588)
+    np.testing.assert_allclose((estimate.low, estimate.high), (low, high), atol=1e-3)
+
+
+def test_one_image_tells_little_of_accuracy():
+    unsure = thresholded_confidence(np.array([ATC_THRESHOLD - 0.01]))
+    assert (unsure.accuracy, unsure.low) == (0, 0)
+    assert unsure.high > 0.7
+    sure = thresholded_confidence(np.array([ATC_THRESHOLD + 0.01]))
+    assert (sure.accuracy, sure.high) == (1, 1)
+    assert sure.low < 0.3
