@@ -9,6 +9,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 from PIL import Image
 
@@ -22,6 +23,7 @@ from lst_tf2.data.images import ImageFiles
 from lst_tf2.data.layout import scan_split
 from lst_tf2.data.lists import sample_lists
 from lst_tf2.data.pipeline import stream_episodes
+from lst_tf2.errors import check
 from lst_tf2.evaluation.meta_test import MetaTestResults
 from lst_tf2.evaluation.meta_test import meta_test as run_meta_test
 from lst_tf2.models.learner import Learner
@@ -126,8 +128,10 @@ def adapt(
         The stages; the last one's classifier is the result.
 
     Raises:
-        InputError: If the method can not be had, or gives something that is not asked for.
+        InputError: If the method can not be had, gives something that is not asked for, or if a
+            label of the support set is out of range.
     """
+    _check_labels(learner, episode)
     stages = stages or SelfTrainingConfig()
     if not isinstance(method, Method):
         if method is not None:
@@ -144,6 +148,14 @@ def adapt(
         AdaptedStage(stage.path.last(initial), stage.chosen, probs)
         for stage, probs in zip(training.stages, training.probs, strict=True)
     ]
+
+
+def _check_labels(learner: Learner, episode: Episode) -> None:
+    """Raises `InputError` unless support labels name classes of the learner's classifier."""
+    labels, way = np.asarray(episode.support.labels), learner.classifier.kernel.shape[-1]
+    is_right = labels.size > 0 and labels.min() >= 0 and labels.max() < way
+    received = np.unique(labels).tolist()
+    check(is_right, f"labels of the support set in 0..{way - 1}", received, "number them anew")
 
 
 def tuned_stages(run_folder: PathLike, method: str = "lst", **settings: Any) -> SelfTrainingConfig:

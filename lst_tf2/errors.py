@@ -26,6 +26,10 @@ class MissingInputError(InputError, FileNotFoundError):
     """Signals a file or folder that is not there."""
 
 
+class DamagedFileError(InputError):
+    """Signals a file that is not what was once written there."""
+
+
 class LostWorkerError(InputError):
     """Signals that another process of the same run is gone."""
 

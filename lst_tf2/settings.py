@@ -13,8 +13,12 @@ from typing import Any, ClassVar
 
 from lst_tf2.errors import InputError, check, check_at_least, check_choice
 
+# Of whole numbers that have no closer bound.
+MOST = 2**31 - 1
 # What NumPy, Keras and TensorFlow all take as a seed.
-SEEDS = {"at_least": 0, "at_most": 2**31 - 1}
+SEEDS = {"at_least": 0, "at_most": MOST}
+# Sides of images in pixels.
+SIDES = {"at_least": 8, "at_most": 4096}
 NOTHING: Mapping[str, Any] = {}
 
 
@@ -136,10 +140,9 @@ def check_bounds(name: str, value: Any, bounds: Setting) -> None:
     if bounds.above is not None:
         is_valid = math.isfinite(value) and value > bounds.above
         check(is_valid, f"a finite {name} above {bounds.above}", value, "raise it", name)
-    if bounds.at_most is not None:
-        check(
-            value <= bounds.at_most, f"{name} of at most {bounds.at_most}", value, "lower it", name
-        )
+    most = MOST if bounds.at_most is None and isinstance(value, int) else bounds.at_most
+    if most is not None:
+        check(value <= most, f"{name} of at most {most}", value, "lower it", name)
 
 
 def walk_flags(

@@ -1,7 +1,9 @@
-"""A tiny data set in the standard layout, for tests."""
+"""A tiny data set in the standard layout, and the folder of a run, for tests."""
 
 import numpy as np
 from PIL import Image
+
+from lst_tf2.runs.run_folder import claimed
 
 SPLITS = ("train", "val", "test")
 
@@ -20,3 +22,9 @@ def write_data_set(folder, *, classes_per_split=4, images_per_pool=6, image_size
                     noisy = np.clip(pattern + rng.normal(0, 40, pattern.shape), 0, 255)
                     Image.fromarray(noisy.astype(np.uint8)).save(class_folder / f"{pool[0]}{i}.png")
     return folder
+
+
+def claim(folder, config, *, overwrite=False):
+    """Makes the folder of a run, as training does, and returns it."""
+    with claimed(folder, config, overwrite=overwrite) as path:
+        return path

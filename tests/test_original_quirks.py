@@ -27,10 +27,9 @@ from lst_tf2.evaluation.episode import plan_test_windows
 from lst_tf2.evaluation.meta_test import restore_learner
 from lst_tf2.models.learner import PretrainModel
 from lst_tf2.runs.checkpoints import CheckpointStore
-from lst_tf2.runs.run_folder import claim
 from lst_tf2.training import meta_train
 from tests.cli.flag_values import config_of
-from tests.small_data import write_data_set
+from tests.small_data import claim, write_data_set
 from tests.training.test_meta_step import build_trainer, random_meta_batch
 
 

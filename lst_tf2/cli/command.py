@@ -5,6 +5,7 @@ import dataclasses
 import difflib
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -14,7 +15,9 @@ from lst_tf2.cli.flag_rows import define_rows, flags_by_setting, rows_of
 from lst_tf2.cli.help_text import help_text
 from lst_tf2.errors import InputError, check
 from lst_tf2.settings import FlagRow, name_flags
+from lst_tf2.stopping import ending_on_signals
 
+INTERRUPTED = "Interrupted; nothing is half-written, and the same command can be given again."
 HELP_WORDS = {"--help", "-help", "-h"}
 
 
@@ -108,21 +111,29 @@ def exit_on_input_error() -> Iterator[None]:
     """Turns what a user can mend into one line on stderr and exit status 1.
 
     That is an `InputError`, and what the system refuses: a full disk, a folder without
-    permission. An interrupt ends in one line too, with the conventional status 130.
+    permission. A signal ends in one line too, with the conventional status 130 or 143.
     """
     try:
-        yield
+        with ending_on_signals():
+            yield
     except BrokenPipeError:  # Whoever reads, such as `head`, has read enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except (InputError, OSError) as error:
-        named = ", ".join(f"--{flag}" for flag in getattr(error, "flags", ()))
-        text = f"{str(error).removesuffix('.')} ({named})." if named else error
-        print(f"error: {text}", file=sys.stderr)
+        print(f"error: {_told(error)}", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt:
-        print(
-            "Interrupted; nothing is half-written, and the same command can be given again.",
-            file=sys.stderr,
+    except KeyboardInterrupt as interrupt:
+        print(str(interrupt) or INTERRUPTED, file=sys.stderr)
+        sys.exit(128 + getattr(interrupt, "signum", signal.SIGINT))
+
+
+def _told(error: InputError | OSError) -> str:
+    """Returns what a user has to know of an error, in a line."""
+    if not isinstance(error, InputError):
+        place = f" {error.filename}" if error.filename else ""
+        return (
+            f"Expected the system to read or write{place}, received: {error.strerror or error}; "
+            "mend that and give the same command again."
         )
-        sys.exit(130)
+    named = ", ".join(f"--{flag}" for flag in error.flags)
+    return f"{str(error).removesuffix('.')} ({named})." if named else str(error)

@@ -166,6 +166,13 @@ class TrainFlags(EpisodeRunFlags, TrainingFlags):
         group=EPISODE,
         at_least=0,
     )
+    debug_episode: str = setting(
+        "",
+        "Train nothing: compute an episode once more whose losses or gradients were not finite, "
+        "<run folder>/failed_step_<n>.npz, and tell where its first such value arises.",
+        flag="debug_episode",
+        group=RUNNING,
+    )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from lst_tf2.cli import (
     ablation,
+    check,
     compare,
     convert,
     episodes,
@@ -20,12 +21,17 @@ from lst_tf2.cli import (
 )
 from lst_tf2.cli.command import exit_on_input_error, run
 from lst_tf2.cli.help_text import reference_tables
-from lst_tf2.errors import check
+from lst_tf2.errors import check as expect
 
 # In the order of a first walk.
 GROUPS = {
     "Your own images": (predict.PREDICT, letters.LETTERS),
-    "Images and episodes": (glyphs.GLYPHS, prepare.PREPARE, episodes.EPISODES),
+    "Images and episodes": (
+        glyphs.GLYPHS,
+        prepare.PREPARE,
+        check.CHECK,
+        episodes.EPISODES,
+    ),
     "Training": (train.PRETRAIN, train.TRAIN),
     "Evaluation": (tune.TUNE, test.TEST, report.REPORT, ablation.ABLATION, compare.COMPARE),
     "Weights of the original program": (convert.CONVERT,),
@@ -73,7 +79,7 @@ def _run_named(arguments: Sequence[str]) -> None:
         print(f"lst_tf2 {importlib.metadata.version('lst_tf2')}")
     else:
         expected = f"a command of lst ({', '.join(COMMANDS)})"
-        check(False, expected, repr(name), "`lst --help` tells more")
+        expect(False, expected, repr(name), "`lst --help` tells more")
 
 
 def overview() -> str:

@@ -21,7 +21,7 @@ from lst_tf2.errors import check
 from lst_tf2.evaluation.figures import write_figure
 from lst_tf2.evaluation.report import draw_stages, format_tables
 from lst_tf2.evaluation.results import read_summaries
-from lst_tf2.files import read_json, write_bytes
+from lst_tf2.storage.files import read_json, write_bytes
 
 
 def run_report(_: flags.FlagValues, words: Sequence[str]) -> None:

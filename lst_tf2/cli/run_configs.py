@@ -5,7 +5,6 @@ import json
 import math
 import os
 import pathlib
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +14,6 @@ from lst_tf2 import config
 from lst_tf2.cli.flag_rows import given_values, rows_of
 from lst_tf2.cli.flag_tables import (
     PRETRAIN_SETTINGS,
-    RETIRED_FLAGS,
     TEST_SETTINGS,
     TRAIN_SETTINGS,
     DataFlags,
@@ -29,13 +27,6 @@ from lst_tf2.cli.original_paths import finetune_path
 from lst_tf2.errors import check, check_at_least
 from lst_tf2.runs.run_folder import read_model
 from lst_tf2.settings import build, walk_flags
-
-
-def warn_of_retired_flags(values: flags.FlagValues) -> None:
-    """Warns once of each given flag that has no effect any more."""
-    for name, (_, why) in RETIRED_FLAGS.items():
-        if values[name].present:
-            print(f"warning: --{name} has no effect: {why}.", file=sys.stderr)
 
 
 def pretrain_config(values: flags.FlagValues) -> config.PretrainConfig:

@@ -20,6 +20,7 @@ from absl import flags
 from lst_tf2.cli import original_paths, run_configs
 from lst_tf2.cli.command import Command
 from lst_tf2.cli.flag_tables import TEST_SETTINGS, accepted_rows
+from lst_tf2.cli.idle_flags import note_idle_flags
 from lst_tf2.cli.tensorflow_run import adopt_originals, take_memory_as_needed, tensorflow_run
 
 MEMORY_REMEDY = (
@@ -30,7 +31,7 @@ MEMORY_REMEDY = (
 
 def run_test(values: flags.FlagValues, _: Sequence[str]) -> None:
     """Meta-tests a learner and writes the results."""
-    run_configs.warn_of_retired_flags(values)
+    note_idle_flags(values, TEST_SETTINGS, "the test")
     with tensorflow_run(values, MEMORY_REMEDY):
         config = run_configs.test_config(values)
         take_memory_as_needed()

@@ -1,5 +1,6 @@
 """Pre-training and meta-training, as `lst pretrain`, `lst train` and the one script `train.py`."""
 
+import pathlib
 from collections.abc import Sequence
 
 from absl import flags
@@ -7,6 +8,7 @@ from absl import flags
 from lst_tf2.cli import flag_tables, original_paths, run_configs
 from lst_tf2.cli.command import Command, repeat_flags
 from lst_tf2.cli.flag_rows import build_from
+from lst_tf2.cli.idle_flags import note_idle_flags
 from lst_tf2.cli.tensorflow_run import adopt_originals, take_memory_as_needed, tensorflow_run
 from lst_tf2.errors import check
 
@@ -50,7 +52,7 @@ RUN_FLAGS = ("exp_name", "logdir_base", "way_num", "shot_num", "base_lr", "proto
 def run_pretrain(values: flags.FlagValues, _: Sequence[str]) -> None:
     """Pre-trains."""
     _check_phase("pre", values)
-    run_configs.warn_of_retired_flags(values)
+    note_idle_flags(values, flag_tables.PRETRAIN_SETTINGS, "pre-training")
     with tensorflow_run(values, MEMORY_REMEDY):
         config = run_configs.pretrain_config(values)
         take_memory_as_needed()
@@ -63,8 +65,13 @@ def run_pretrain(values: flags.FlagValues, _: Sequence[str]) -> None:
 def run_train(values: flags.FlagValues, _: Sequence[str]) -> None:
     """Meta-trains."""
     _check_phase("meta", values)
-    run_configs.warn_of_retired_flags(values)
+    note_idle_flags(values, flag_tables.TRAIN_SETTINGS, "meta-training")
     with tensorflow_run(values, MEMORY_REMEDY):
+        if values.debug_episode:
+            from lst_tf2.training.failed_step import replay
+
+            print(replay(pathlib.Path(values.debug_episode)))
+            return
         config = run_configs.train_config(values)
         take_memory_as_needed()
         from lst_tf2.training.meta_train import meta_train

@@ -4,7 +4,8 @@ import dataclasses
 
 from lst_tf2.config.headings import DATA, METHOD, RUNNING
 from lst_tf2.errors import check
-from lst_tf2.settings import Settings, setting
+from lst_tf2.memory import check_memory
+from lst_tf2.settings import SIDES, Settings, setting
 
 ACTIVATIONS = ("leaky_relu", "relu", "None")
 NORMS = ("batch_norm", "layer_norm", "None")
@@ -40,7 +41,9 @@ class ModelConfig(Settings, group=METHOD):
     filters: tuple[int, ...] = setting(
         (64, 128, 256, 512), "Channels of the backbone's blocks.", flag="filters"
     )
-    image_size: int = setting(84, "Side of the images in pixels.", flag="img_size", group=DATA)
+    image_size: int = setting(
+        84, "Side of the images in pixels.", flag="img_size", group=DATA, at_most=SIDES["at_most"]
+    )
     activation: str = setting(
         "leaky_relu",
         "Activation: leaky_relu, relu or None.",
@@ -84,6 +87,30 @@ class ModelConfig(Settings, group=METHOD):
             self.image_size,
             "raise it or name fewer filters",
             *("image_size", "filters"),
+        )
+
+    def check_memory(self, num_images: int, what: str, *settings: str) -> None:
+        """Checks that there is memory for so many images at once, before any is taken.
+
+        Weights, and the largest map with the one that it is made of, are the least that takes.
+
+        Args:
+            num_images: Passed through the backbone together.
+            what: What is done with them, for the message.
+            *settings: Of the number, besides those of the model.
+
+        Raises:
+            InputError: If there is less in this machine.
+        """
+        widths = zip((3, *self.filters), self.filters, strict=False)
+        weights = sum(10 * before * width + 18 * width * width for before, width in widths)
+        maps = max(w * (self.image_size >> n) ** 2 for n, w in enumerate(self.filters))
+        num_bytes = 4 if self.precision == "float32" else 2
+        check_memory(
+            4 * weights + 2 * num_bytes * num_images * maps,
+            what,
+            "choose smaller images, fewer filters, or fewer images at once",
+            *("image_size", "filters", *settings),
         )
 
     @classmethod

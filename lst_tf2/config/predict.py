@@ -5,7 +5,7 @@ import dataclasses
 from lst_tf2.config.headings import METHOD, RUNNING
 from lst_tf2.config.method import SelfTrainingConfig
 from lst_tf2.errors import check
-from lst_tf2.settings import SEEDS, Settings, setting
+from lst_tf2.settings import SEEDS, SIDES, Settings, setting
 
 IMAGES, OUTPUT = "The images", "What is written"
 
@@ -54,6 +54,7 @@ class PredictConfig(Settings, group=IMAGES):
         group=METHOD,
         kind=int,
         at_least=1,
+        at_most=SIDES["at_most"],
     )
     method: str = setting(
         "graph_lst",

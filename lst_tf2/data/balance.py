@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from lst_tf2.errors import InputError, check
-from lst_tf2.files import read_json
+from lst_tf2.storage.files import read_json
 
 EQUAL = "equal"
 FORMS = "equal, dirichlet:ALPHA, uniform:LEAST:MOST or a JSON file of a number per class"

@@ -11,7 +11,6 @@ The digest is over names, sizes and times of change of the image files: for a da
 was changed there is another folder, or none yet.
 """
 
-import hashlib
 import math
 import mmap
 import os
@@ -26,10 +25,12 @@ import numpy as np
 
 from lst_tf2.config import CACHES
 from lst_tf2.data.images import ImageArray, ImageFiles, ImageSource, decode_all
-from lst_tf2.data.layout import Catalogue
-from lst_tf2.errors import InputError, MissingInputError, check, check_choice
-from lst_tf2.files import new_folder, read_json, write_bytes, write_json
+from lst_tf2.data.layout import Catalogue, digest_of_files
+from lst_tf2.errors import InputError, check, check_choice
+from lst_tf2.memory import check_memory
 from lst_tf2.progress import Progress
+from lst_tf2.storage.files import new_folder, read_json, write_bytes, write_json
+from lst_tf2.storage.locks import held
 
 CACHE_FOLDER = "image_cache"
 IMAGES_NAME, CHECKSUMS_NAME, RECORD_NAME = "images.u8", "checksums.u32", "record.json"
@@ -112,6 +113,8 @@ def read_into_memory(catalogue: Catalogue, image_size: int) -> ImageArray:
         InputError: If an image is broken or there is too little memory.
     """
     shape = (len(catalogue.names), image_size, image_size, 3)
+    what = f"split {catalogue.split!r}"
+    check_memory(math.prod(shape), what, "choose the cache `packed`", "cache")
     try:
         images = np.empty(shape, np.uint8)
     except MemoryError:
@@ -153,25 +156,6 @@ def open_packed(catalogue: Catalogue, image_size: int) -> PackedImages:
     return PackedImages(folder, tuple(record["shape"]))
 
 
-def digest_of_files(catalogue: Catalogue) -> str:
-    """Returns a checksum over name, size and time of change of every image file.
-
-    Raises:
-        MissingInputError: If a file is gone.
-    """
-    digest = hashlib.sha256()
-    for row, name in enumerate(catalogue.names):
-        try:
-            state = os.stat(catalogue.path(row))
-        except OSError as error:
-            raise MissingInputError(
-                f"Expected an image at {catalogue.path(row)}, found none ({error}); restore it."
-            ) from None
-        line = f"{name}\0{state.st_size}\0{state.st_mtime_ns}\n"
-        digest.update(line.encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()
-
-
 def pack(catalogue: Catalogue, folder: pathlib.Path, record: dict) -> None:
     """Packs the images of `catalogue` into the new folder `folder`, whole or not at all.
 
@@ -179,22 +163,26 @@ def pack(catalogue: Catalogue, folder: pathlib.Path, record: dict) -> None:
         InputError: If an image is broken, or the folder can not be written.
     """
     try:
-        with new_folder(folder) as temporary:
-            _check_space(temporary, record["shape"])
-            checksums = _write_images(temporary / IMAGES_NAME, catalogue, record["shape"][1])
-            names = "".join(f"{name}\n" for name in catalogue.names)
-            write_bytes(temporary / "files.txt", names.encode("utf-8", "surrogateescape"))
-            write_bytes(temporary / CHECKSUMS_NAME, checksums.astype("<u4").tobytes())
-            write_json(temporary / RECORD_NAME, record)
+        with held(folder.parent, wait=True):
+            if not folder.exists():  # Another run may have packed the same ones meanwhile.
+                _pack(catalogue, folder, record)
     except InputError:
         raise
     except OSError as error:
-        if folder.exists():
-            return  # Another process has packed the same images meanwhile.
         raise InputError(
             f"Expected to pack the images of split {catalogue.split!r} into {folder}, received: "
             f"{error}; choose the cache `ram` or `none`, or make that folder writable."
         ).about("cache") from None
+
+
+def _pack(catalogue: Catalogue, folder: pathlib.Path, record: dict) -> None:
+    with new_folder(folder) as temporary:
+        _check_space(temporary, record["shape"])
+        checksums = _write_images(temporary / IMAGES_NAME, catalogue, record["shape"][1])
+        names = "".join(f"{name}\n" for name in catalogue.names)
+        write_bytes(temporary / "files.txt", names.encode("utf-8", "surrogateescape"))
+        write_bytes(temporary / CHECKSUMS_NAME, checksums.astype("<u4").tobytes())
+        write_json(temporary / RECORD_NAME, record)
 
 
 def _check_space(folder: pathlib.Path, shape: Sequence[int]) -> None:

@@ -2,16 +2,21 @@
 
 import dataclasses
 import functools
+import hashlib
 import os
 import pathlib
+import re
+from collections.abc import Iterable
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from lst_tf2.errors import InputError, MissingInputError
+from lst_tf2.errors import InputError, MissingInputError, check
 
 POOLS = ("labeled", "unlabeled")
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
+# Control characters, and bytes that are no UTF-8 as Python reads them.
+UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 LAYOUT_HELP = (
     "lay the images out as <data set>/{labeled,unlabeled}_{train,val,test}/<class>/<image>"
 )
@@ -114,6 +119,7 @@ def _scan_pool(folder: pathlib.Path) -> dict[str, tuple[str, ...]]:
         ]
     if not names:
         raise MissingInputError(f"Expected class folders in {folder}, found none; {LAYOUT_HELP}.")
+    check_names(folder, names)
     return {name: _scan_class(folder / name) for name in names}
 
 
@@ -125,12 +131,39 @@ def _scan_class(folder: pathlib.Path) -> tuple[str, ...]:
             f"Expected images ({', '.join(IMAGE_SUFFIXES)}) in {folder}, found none; "
             "add some or remove the class from every pool."
         )
+    check_names(folder, names)
     return tuple(sorted(names))
+
+
+def check_names(folder: str | os.PathLike, names: Iterable[str]) -> None:
+    """Raises `InputError` for a class or an image whose name lists of names can not hold."""
+    unfit = next(filter(UNFIT.search, names), "")
+    expected = f"names of valid UTF-8 without line breaks and control characters in {folder}"
+    check(not unfit, expected, repr(unfit), "rename it")
 
 
 def _is_image_name(name: str) -> bool:
     # Desktop systems leave hidden files behind that only look like images.
     return name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith(".")
+
+
+def digest_of_files(catalogue: Catalogue) -> str:
+    """Returns a checksum over name, size and time of change of every image file.
+
+    Raises:
+        MissingInputError: If a file is gone.
+    """
+    digest = hashlib.sha256()
+    for row, name in enumerate(catalogue.names):
+        try:
+            state = os.stat(catalogue.path(row))
+        except OSError as error:
+            raise MissingInputError(
+                f"Expected an image at {catalogue.path(row)}, found none ({error}); restore it."
+            ) from None
+        line = f"{name}\0{state.st_size}\0{state.st_mtime_ns}\n"
+        digest.update(line.encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
 
 
 def check_image(path: str | os.PathLike, image_size: int) -> None:

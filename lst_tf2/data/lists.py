@@ -2,7 +2,8 @@
 
 A list is a folder of small integer arrays beside the names that they count:
 
-    list.json               the settings, where it comes from, and how to read the rest
+    list.json               the settings, where it comes from, how to read the rest, and the
+                            SHA-256 of each other file
     files.txt               every image of the split, in order
     classes.npy             [E, N]     class of the episode
     labeled.npy             [E, N, P]  image of the class's labeled pool: K support, then queries
@@ -23,7 +24,9 @@ from lst_tf2.data.balance import EQUAL, read_balance
 from lst_tf2.data.layout import POOLS, Catalogue, scan_split
 from lst_tf2.data.sampling import INDEX_DTYPE, pool_size, sample_arrays, sample_counts
 from lst_tf2.errors import InputError, MissingInputError, check
-from lst_tf2.files import new_folder, read_json, write_bytes, write_json
+from lst_tf2.storage.arrays import checksum_of
+from lst_tf2.storage.files import new_folder, read_json, write_bytes, write_json
+from lst_tf2.storage.locks import held
 
 LISTS_FOLDER = "episode_lists"
 DRAWN = "drawn from the seed"
@@ -133,7 +136,9 @@ def open_lists(config: ListConfig) -> EpisodeLists:
     if folder.exists():
         return load_lists(folder, catalogue, config)
     lists = sample_lists(catalogue, config)
-    save_lists(lists, folder)
+    with held(folder.parent, wait=True):
+        if not folder.exists():  # Another run may have stored the same ones meanwhile.
+            save_lists(lists, folder)
     return lists
 
 
@@ -142,11 +147,12 @@ def save_lists(lists: EpisodeLists, folder: pathlib.Path, origin: str = DRAWN) -
     settings = stored_settings(lists.config)
     about = {"settings": settings, "origin": origin, "arrays": ARRAY_HELP}
     with new_folder(folder) as temporary:
-        write_json(temporary / "list.json", about)
         names = "".join(f"{name}\n" for name in lists.catalogue.file_names())
         write_bytes(temporary / "files.txt", names.encode())
         for name in array_names(lists.config):
             np.save(temporary / f"{name}.npy", getattr(lists, name), allow_pickle=False)
+        checksums = {path.name: checksum_of(path) for path in sorted(temporary.iterdir())}
+        write_json(temporary / "list.json", about | {"sha256": checksums}, sealed=True)
 
 
 def array_names(config: ListConfig) -> tuple[str, ...]:
@@ -219,14 +225,28 @@ def load_lists(folder: pathlib.Path, catalogue: Catalogue, config: ListConfig) -
     """
     remedy = f"restore the images, or remove {folder} to draw new lists"
     settings = stored_settings(config)
-    stored = read_json(folder / "list.json").get("settings")
+    about = read_json(folder / "list.json")
+    stored = about.get("settings")
     check(stored == settings, f"lists in {folder} for {settings}", stored, remedy)
+    _check_sums(folder, about, remedy)
     _check_names(folder, catalogue, remedy)
     names = array_names(config)
     arrays = {name: _load_array(folder / f"{name}.npy", remedy) for name in names}
     lists = EpisodeLists(config, catalogue, **arrays)
     _check_arrays(lists, folder, remedy)
     return lists
+
+
+def _check_sums(folder: pathlib.Path, about: dict, remedy: str) -> None:
+    """Raises `InputError` for a file that is not as it was stored."""
+    unknown = about.keys() - {"settings", "origin", "arrays", "sha256"}
+    check(not unknown, f"no other keys in {folder}/list.json", sorted(unknown), remedy)
+    checksums = about.get("sha256", {})  # Earlier versions stored none.
+    check(isinstance(checksums, dict), f"checksums in {folder}/list.json", checksums, remedy)
+    for name, checksum in checksums.items():
+        path = folder / pathlib.Path(name).name
+        found = checksum_of(path) if path.is_file() else ""
+        check(found == checksum, f"{path} as it was stored", "other content", remedy)
 
 
 def _check_names(folder: pathlib.Path, catalogue: Catalogue, remedy: str) -> None:
@@ -250,7 +270,7 @@ def _check_names(folder: pathlib.Path, catalogue: Catalogue, remedy: str) -> Non
 def _load_array(path: pathlib.Path, remedy: str) -> np.ndarray:
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # What the parser of a damaged file raises is without end.
         raise InputError(f"Expected an array in {path}, received: {error}; {remedy}.") from None
 
 

@@ -49,11 +49,16 @@ def stream_meta_batches(
     places = range(size) if share is None else share
 
     def rows_of(step: int) -> Episode:
-        indices = [(step * size + place) % len(lists) for place in places]
+        indices = meta_batch_indices(step, size, places, len(lists))
         members = [episode_rows(lists, i, arrange) for i in indices]
         return tf.nest.map_structure(lambda *arrays: np.stack(arrays), *members)
 
     return itertools.starmap(Episode, _stream(rows_of, steps, source))
+
+
+def meta_batch_indices(step: int, size: int, places: Sequence[int], length: int) -> list[int]:
+    """Returns which episodes of a list of `length` are at `places` of the meta-batch of a step."""
+    return [(step * size + place) % length for place in places]
 
 
 def stream_image_batches(

@@ -6,6 +6,7 @@ from lst_tf2.config import SPLITS, EpisodeConfig, ListConfig
 from lst_tf2.data.balance import EQUAL, read_balance
 from lst_tf2.data.layout import Catalogue
 from lst_tf2.errors import check
+from lst_tf2.memory import check_memory
 
 INDEX_DTYPE = np.uint16
 # Sets the stream of uneven counts apart from those that draw images (seed, split, index).
@@ -70,11 +71,24 @@ def sample_arrays(catalogue: Catalogue, config: ListConfig) -> list[np.ndarray]:
         InputError: If a class has too few images, or the split too few classes.
     """
     check_supply(catalogue, config.episode)
+    _check_memory(config, pool_size(catalogue, config.episode))
     chunks = [
         _sample_chunk(catalogue, config, range(start, min(start + CHUNK, config.num_episodes)))
         for start in range(0, config.num_episodes, CHUNK)
     ]
     return [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
+
+
+def _check_memory(config: ListConfig, unlabeled: int) -> None:
+    episode = config.episode
+    of_class = 1 + episode.labeled_per_class + unlabeled
+    indices = episode.way * of_class + episode.num_distractor_classes * (1 + unlabeled)
+    check_memory(
+        2 * np.dtype(INDEX_DTYPE).itemsize * indices * config.num_episodes,
+        f"a list of {config.num_episodes} episodes",
+        "draw a shorter one",
+        "num_episodes",
+    )
 
 
 def pool_size(catalogue: Catalogue, episode: EpisodeConfig) -> int:

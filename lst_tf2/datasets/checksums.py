@@ -5,11 +5,11 @@ import os
 import pathlib
 from collections.abc import Mapping
 
-from lst_tf2 import files
 from lst_tf2.config import SPLITS
 from lst_tf2.data import layout
 from lst_tf2.errors import InputError
 from lst_tf2.progress import Progress
+from lst_tf2.storage import files
 
 RECORD_NAME = "prepared.json"
 NUM_NAMED = 3

@@ -4,14 +4,14 @@ Each image shows one character in a random font, size, place, rotation, shear an
 random background, at `{labeled,unlabeled}_{train,val,test}/<class>/<class>_<iiii>.png`.
 """
 
-import concurrent.futures
+import concurrent.futures.process
 import dataclasses
 import functools
 import json
 import multiprocessing
 import os
 import pathlib
-import tempfile
+import threading
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -19,11 +19,11 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from lst_tf2 import files
 from lst_tf2.datasets.glyph_drawing import RECIPE, Recipe, render_glyph
 from lst_tf2.errors import InputError, check, check_at_least
 from lst_tf2.progress import Progress
-from lst_tf2.settings import SEEDS, Settings, setting
+from lst_tf2.settings import SEEDS, SIDES, Settings, setting
+from lst_tf2.storage import files
 
 # Latin, Greek, Cyrillic, Armenian, Georgian, digits, symbols. No two classes look alike within
 # the variation below, nor is one the mirror image of another (Я is in, R is out), so that
@@ -49,7 +49,7 @@ class GlyphSettings(Settings, group="The data set"):
     """Holds what determines the images, besides the fonts."""
 
     seed: int = setting(0, "The same seed gives the same images.", flag="seed", **SEEDS)
-    image_size: int = setting(32, "Side of an image in pixels.", flag="img_size", at_least=8)
+    image_size: int = setting(32, "Side of an image in pixels.", flag="img_size", **SIDES)
     images_per_class: int = setting(
         200, "Half of them labeled, half unlabeled.", flag="images_per_class", at_least=2
     )
@@ -133,13 +133,29 @@ def render_classes(folder: pathlib.Path, settings: GlyphSettings, workers: int) 
             return
         # A fork could copy a lock that a thread, such as one of TensorFlow's, holds.
         context = multiprocessing.get_context("spawn")
-        with concurrent.futures.ProcessPoolExecutor(workers, context) as pool:
+        with concurrent.futures.ProcessPoolExecutor(workers, context, _end_with_parent) as pool:
             try:
                 for _ in pool.map(render, classes):
                     progress.advance()
+            except concurrent.futures.process.BrokenProcessPool:
+                raise InputError(
+                    f"Expected {workers} processes to render the images, received one that was "
+                    "killed, as the system does where memory is short; use fewer workers."
+                ).about("workers") from None
             except BaseException:  # Else leaving the pool would first render all that is queued.
                 pool.shutdown(cancel_futures=True)
                 raise
+
+
+def _end_with_parent() -> None:
+    """Lets this process end when the one that started it is killed, and waits no more."""
+    parent = multiprocessing.parent_process()
+
+    def end() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=end, daemon=True).start()
 
 
 def has_dataset(folder: pathlib.Path) -> bool:
@@ -211,12 +227,8 @@ def write_dataset(
     workers = processors if workers is None else workers
     check_at_least(1, "raise it", workers=workers)
     has_dataset(folder)  # Raises for what nobody asked to replace.
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    attic = tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent)
-    # The attic empties last: after the new data set has taken the place of the old.
-    with attic as attic_path, files.new_folder(folder) as fresh:
+    files.remove_abandoned(folder.parent)
+    with files.new_folder(folder) as fresh:
         render_classes(fresh, settings, min(workers, processors, len(settings.classes())))
         files.write_json(fresh / RECORD_NAME, settings.record())
-        if folder.exists():
-            folder.rename(pathlib.Path(attic_path) / folder.name)
     return Report(folder, settings.images_per_class * len(settings.classes()), is_new=True)

@@ -14,8 +14,8 @@ from PIL import Image
 
 from lst_tf2.datasets.glyph_drawing import LUMA
 from lst_tf2.errors import check
-from lst_tf2.files import new_folder
 from lst_tf2.settings import SEEDS, Settings, setting
+from lst_tf2.storage.files import new_folder
 
 LETTERS = "BCDFGHJKLNPQRSUVYZ"
 FONTS = (

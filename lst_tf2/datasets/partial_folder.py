@@ -6,21 +6,16 @@ The folder takes its place when every class is whole, so what is in place is nev
 
 import contextlib
 import json
-import os
 import pathlib
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from lst_tf2 import files
 from lst_tf2.data.layout import POOLS
 from lst_tf2.errors import InputError
-
-try:
-    import fcntl
-except ImportError:  # Windows, where two runs at once are up to the user.
-    fcntl = None
+from lst_tf2.storage import files
+from lst_tf2.storage.locks import HOLDER_NAME, LOCK_NAME, held
 
 PLAN_NAME = "plan.json"
 CLASSES_NAME = "classes.jsonl"
@@ -95,40 +90,20 @@ def resume_folder(path: pathlib.Path, plan: Mapping[str, Any]) -> Iterator[Parti
     Raises:
         InputError: If a partial folder of another plan is there, or another run writes to it.
     """
-    folder = path.with_name(f".{path.name}.partial")
-    folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder):
+    is_in_place = (path / PLAN_NAME).is_file()  # An interruption came right at the end.
+    folder = path if is_in_place else path.with_name(f".{path.name}.partial")
+    with held(folder):
         _claim(folder, plan)
         try:
             yield PartialFolder(folder)
         except InputError:
-            shutil.rmtree(folder, ignore_errors=True)
+            if not is_in_place:
+                shutil.rmtree(folder, ignore_errors=True)
             raise
-        os.replace(folder, path)
-        for name in (PLAN_NAME, CLASSES_NAME):
+        if not is_in_place:
+            files.place_folder(folder, path)
+        for name in (CLASSES_NAME, HOLDER_NAME, LOCK_NAME, PLAN_NAME):
             (path / name).unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _locked(folder: pathlib.Path) -> Iterator[None]:
-    handle = os.open(folder, os.O_RDONLY) if fcntl else None
-    try:
-        if fcntl:
-            _lock(handle, folder)
-        yield
-    finally:
-        if fcntl:
-            os.close(handle)
-
-
-def _lock(handle: int, folder: pathlib.Path) -> None:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise InputError(
-            f"Expected {folder} to be free, received one that another run writes to; "
-            "wait for it or choose another folder."
-        ).about("out") from None
 
 
 def _claim(folder: pathlib.Path, plan: Mapping[str, Any]) -> None:

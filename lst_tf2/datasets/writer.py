@@ -14,16 +14,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lst_tf2 import files
 from lst_tf2.config import SPLITS
 from lst_tf2.data import layout
 from lst_tf2.datasets.checksums import RECORD_NAME, class_digest
 from lst_tf2.datasets.fit_images import UNREADABLE, is_unreadable, one_line
-from lst_tf2.datasets.partial_folder import ClassRecord, PartialFolder, resume_folder
+from lst_tf2.datasets.partial_folder import (
+    PLAN_NAME,
+    ClassRecord,
+    PartialFolder,
+    resume_folder,
+)
 from lst_tf2.datasets.source import SourceClass
 from lst_tf2.errors import InputError, check
 from lst_tf2.progress import Progress
-from lst_tf2.settings import SEEDS, Settings, setting
+from lst_tf2.settings import SEEDS, SIDES, Settings, setting
+from lst_tf2.storage import files
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,9 +38,7 @@ class Recipe(Settings, group="The data set"):
     `unlabeled_fraction` is None where the source has its own pools.
     """
 
-    image_size: int = setting(
-        84, "folder: side of an image in pixels.", flag="img_size", at_least=8
-    )
+    image_size: int = setting(84, "folder: side of an image in pixels.", flag="img_size", **SIDES)
     unlabeled_fraction: float | None = setting(
         0.5,
         "Unlabeled share of the images of each class; 0.6 for miniImagenet, 0.9 for "
@@ -85,7 +88,8 @@ def free_folder(out: str | os.PathLike) -> pathlib.Path:
         InputError: If a file or a folder that is not empty is there.
     """
     folder = pathlib.Path(out).resolve()
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+    is_free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+    if not (is_free or (folder / PLAN_NAME).is_file()):  # Which only waits to be tidied up.
         raise InputError(
             f"Expected nothing at {folder}, received files that are never overwritten; "
             "choose another folder or remove it."
@@ -99,6 +103,9 @@ def write_dataset(folder: pathlib.Path, classes: Sequence[SourceClass], recipe: 
     Raises:
         InputError: If an image or a class is refused, or the interrupted run was another.
     """
+    layout.check_names("the source", [entry.name for entry in classes])
+    for entry in classes:
+        layout.check_names(f"class {entry.name!r} of the source", entry.stems)
     digest = hashlib.sha256("".join(entry.digest() for entry in classes).encode()).hexdigest()
     with resume_folder(folder, vars(recipe) | {"source": digest}) as partial:
         records = write_classes(partial, classes, recipe)

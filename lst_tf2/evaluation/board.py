@@ -30,7 +30,7 @@ from lst_tf2.evaluation.episode import (
 from lst_tf2.evaluation.meta_test import MetaTestResults, Tested
 from lst_tf2.evaluation.report import settings_of
 from lst_tf2.evaluation.results import result_name
-from lst_tf2.files import write_bytes
+from lst_tf2.storage.files import write_bytes
 from lst_tf2.structures import DISTRACTOR_LABEL, Episode
 
 MOST_PROJECTED, SPRITE_SIDE = 600, 32

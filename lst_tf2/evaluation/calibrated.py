@@ -4,6 +4,8 @@ The statistics of batch norm are estimated once over base-class images, and the 
 from a table of features, many of them at a time.
 """
 
+import math
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -19,6 +21,7 @@ from lst_tf2.data.layout import scan_split
 from lst_tf2.data.lists import EpisodeLists
 from lst_tf2.data.pipeline import stream_image_batches, stream_images
 from lst_tf2.distribution.strategy import Distribution
+from lst_tf2.errors import InputError
 from lst_tf2.evaluation.episode import (
     EpisodeResult,
     EpisodeRun,
@@ -43,12 +46,27 @@ BatchRun = Callable[[Episode], NamedTuple]
 
 
 class FeatureTable:
-    """Holds the features of images by their sorted rows; maps lie in a temporary file."""
+    """Holds the features of images by their sorted rows; maps lie in a temporary file.
+
+    Raises:
+        InputError: If there is no room for it.
+    """
 
     def __init__(self, rows: np.ndarray, map_shape: tuple[int, int, int]):
         self.rows = rows
-        with tempfile.TemporaryFile() as file:  # The mapping keeps it until it goes itself.
-            self.maps = np.memmap(file, np.float32, "w+", shape=(len(rows), *map_shape))
+        shape = (len(rows), *map_shape)
+        num_bytes = 4 * math.prod(shape)
+        try:
+            with tempfile.TemporaryFile() as file:  # The mapping keeps it until it goes itself.
+                if hasattr(os, "posix_fallocate"):  # A hole without room would be a bus error.
+                    os.posix_fallocate(file.fileno(), 0, num_bytes)
+                self.maps = np.memmap(file, np.float32, "w+", shape=shape)
+        except OSError as error:
+            raise InputError(
+                f"Expected {num_bytes / 1e9:.3g} GB of free disk in {tempfile.gettempdir()} for "
+                f"the features of {len(rows)} images, received: {error.strerror}; make room, name "
+                "another folder in the environment variable TMPDIR, or test fewer episodes."
+            ) from None
 
     def write(self, start: int, maps: np.ndarray) -> None:
         """Sets the maps of the rows from place `start` on."""

@@ -13,7 +13,7 @@ from lst_tf2.evaluation.compare_plots import (
 from lst_tf2.evaluation.figures import write_figure
 from lst_tf2.evaluation.report import PERCENT, describe, signed
 from lst_tf2.evaluation.tables import markdown_table
-from lst_tf2.files import write_bytes, write_json
+from lst_tf2.storage.files import write_bytes, write_json
 
 ACCURACY = "Accuracy; * first, or within the interval of the first"
 # What a cell of a table can say of a row.

@@ -5,7 +5,7 @@ import pathlib
 
 from PIL import Image
 
-from lst_tf2.files import write_bytes
+from lst_tf2.storage.files import write_bytes
 
 
 def write_figure(figure, path: pathlib.Path) -> None:

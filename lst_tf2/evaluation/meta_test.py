@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import pathlib
+import sys
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from lst_tf2.adaptation.stages import tell_of_rows
 from lst_tf2.config import MetaTestConfig
 from lst_tf2.data.cache import open_images
 from lst_tf2.data.feeding_order import PROTOCOL_ARRANGEMENTS
+from lst_tf2.data.leaks import check_dataset
 from lst_tf2.data.lists import EpisodeLists, open_lists
 from lst_tf2.data.pipeline import stream_episodes
 from lst_tf2.distribution.strategy import Distribution, distribute
@@ -27,11 +29,12 @@ from lst_tf2.evaluation.episode import (
     plan_test_windows,
 )
 from lst_tf2.evaluation.statistics import summarize
+from lst_tf2.evaluation.training_note import check_way, note_differences
 from lst_tf2.models.layers import ChannelStats
 from lst_tf2.models.learner import Learner
 from lst_tf2.models.normalizers import FixedNormalizer
 from lst_tf2.progress import Progress
-from lst_tf2.runs.checkpoints import find_checkpoint, read_best, restore
+from lst_tf2.runs.checkpoints import assign, find_checkpoint, read_arrays, read_best
 from lst_tf2.runs.initial_weights import restore_start
 from lst_tf2.runs.run_folder import check_model, read_model
 from lst_tf2.structures import Episode, Features
@@ -72,11 +75,18 @@ def run_meta_test(config: MetaTestConfig) -> tuple[MetaTestResults, Tested]:
         InputError: If the data, the checkpoint or the settings do not fit.
         LostWorkerError: If another process of the test is gone.
     """
+    num_images = config.test_list.episode.way * config.self_training.unlabeled_per_stage
+    settings = ("way", "unlabeled_per_stage")
+    config.model.check_memory(num_images, "a stage of self-training", *settings)
     config = with_rates_of_run(config)
     distribution = distribute(config.distribution)
     windows = plan_test_windows(config.test_list.episode, config.self_training, config.protocol)
     with distribution.scope():
         learner, test_step = restore_learner(config)
+    if distribution.is_chief:
+        check_dataset(config.test_list.data_folder)
+        if told := note_differences(config):
+            print(told, file=sys.stderr)
     lists = distribution.chief_first(lambda: open_lists(config.test_list))
     share = distribution.share_of_list(len(lists))
     tested = Tested(learner, _statistics(config, learner), lists, windows)
@@ -173,9 +183,11 @@ def restore_learner(config: MetaTestConfig) -> tuple[Learner, int]:
     folder = pathlib.Path(config.run_folder)
     check_model(folder, config.model)
     path = find_checkpoint(folder, config.test_iter)
-    names = learner.named_variables()
+    arrays, names = read_arrays(path), learner.named_variables()
     if config.initial_classifier == "plain":  # The one drawn above stays.
         names = {n: v for n, v in names.items() if not n.startswith("classifier/")}
-    restore(path, names)
+    elif "classifier/bias" in arrays:
+        check_way(config, len(arrays["classifier/bias"]), folder)
+    assign(path, arrays, names)
     step = read_best(folder)["step"] if path.stem == "best" else int(path.stem.split("_")[1])
     return learner, step

@@ -10,7 +10,6 @@ from lst_tf2.config import MetaTestConfig
 from lst_tf2.runs.run_folder import flatten
 
 PERCENT = 100.0
-NOTHING = {"mean": math.nan, "ci95": math.nan}
 MAX_COLUMNS = 5
 # What titles call a method; others go by their own names.
 NAMES = {"lst": "LST"}
@@ -77,14 +76,25 @@ def titles_of(summaries: Sequence[dict], names: Sequence[str]) -> list[list[str]
 
 def describe(figure: dict) -> str:
     """Returns an accuracy with its interval in percent."""
-    if figure["mean"] is None:
-        return "none"
-    return f"{PERCENT * figure['mean']:.1f} ± {PERCENT * figure['ci95']:.1f}"
+    return _with_interval(figure, ".1f")
 
 
 def signed(figure: dict) -> str:
     """Returns a difference with its interval in percentage points."""
-    return f"{PERCENT * figure['mean']:+.1f} ± {PERCENT * figure['ci95']:.1f}"
+    return _with_interval(figure, "+.1f")
+
+
+def _with_interval(figure: dict, form: str) -> str:
+    mean, half = _in_percent(figure)
+    if math.isnan(mean):
+        return "none"
+    return f"{mean:{form}}" if math.isnan(half) else f"{mean:{form}} ± {half:.1f}"
+
+
+def _in_percent(figure: dict) -> tuple[float, float]:
+    """Returns mean and half of the interval; NaN for what there is not."""
+    values = (figure["mean"], figure["ci95"])
+    return tuple(math.nan if value is None else PERCENT * value for value in values)
 
 
 def title_of(summary: dict) -> str:
@@ -227,11 +237,9 @@ def _plot_panel(panel, summary: dict) -> None:
         ("per_stage", f"{_title_method(summary)} on queries", "#0072B2", "o"),
         ("pseudo_label_accuracy", "pseudo labels of the stage", "#E69F00", "s"),
     ):
-        figures = [figure if figure["mean"] is not None else NOTHING for figure in summary[key]]
-        means = [PERCENT * figure["mean"] for figure in figures]
-        errors = [PERCENT * figure["ci95"] for figure in figures]
+        means, errors = zip(*map(_in_percent, summary[key]), strict=True)
         panel.errorbar(stages, means, errors, label=label, color=color, marker=marker, capsize=3)
-    mean, half = (PERCENT * summary["baseline"][key] for key in ("mean", "ci95"))
+    mean, half = _in_percent(summary["baseline"])
     panel.axhline(mean, color="#7F7F7F", linestyle="--", label="support only")
     panel.axhspan(mean - half, mean + half, color="#7F7F7F", alpha=0.2)
     panel.set_xticks(list(stages))

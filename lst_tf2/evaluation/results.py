@@ -1,6 +1,7 @@
 """Results of meta-tests as files, each named by its settings, so that none overwrites another."""
 
 import csv
+import dataclasses
 import hashlib
 import io
 import json
@@ -10,12 +11,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lst_tf2.errors import MissingInputError
+from lst_tf2.config import MetaTestConfig
+from lst_tf2.errors import MissingInputError, check
 from lst_tf2.evaluation.figures import write_figure
 from lst_tf2.evaluation.report import draw_stages
-from lst_tf2.files import read_json, write_bytes, write_json
+from lst_tf2.storage.arrays import write_arrays
+from lst_tf2.storage.files import read_json, write_bytes, write_json
 
 DIGEST_LENGTH = 8
+# What the results of a meta-test hold: means with intervals, lists of such, numbers.
+FIGURES = ("baseline", "last_step", "best_step", "gain", "first_stage_gain")
+FIGURE_LISTS = ("per_stage", "per_step", "pseudo_label_accuracy")
+COUNTS = ("way", "shot", "queries_per_class", "episodes", "num_distractor_classes", "test_step")
 
 
 def result_name(summary: dict) -> str:
@@ -53,9 +60,7 @@ def write_results(
     write_json(paths[0], summary)
     write_bytes(paths[1], to_csv(summary).encode())
     write_figure(draw_stages([summary]), paths[2])
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **curves)
-    write_bytes(paths[3], buffer.getvalue())
+    write_arrays(paths[3], curves, is_packed=True)
     return paths
 
 
@@ -92,14 +97,46 @@ def read_summaries(folders: Sequence[pathlib.Path]) -> list[dict]:
 
 
 def _read_folder(folder: pathlib.Path) -> list[dict]:
-    types = dict.fromkeys(("baseline", "last_step", "best_step", "gain", "settings"), dict)
-    lists = {"per_stage": list, "pseudo_label_accuracy": list}
-    summaries = [
-        read_json(path, **types, **lists, num_distractor_classes=int)
-        for path in sorted(folder.glob("results_*.json"))
-    ]
+    summaries = [read_summary(path) for path in sorted(folder.glob("results_*.json"))]
     if not summaries:
         raise MissingInputError(
             f"Expected results_*.json in {folder}, found none; run `lst test` first."
         )
     return summaries
+
+
+def read_summary(path: pathlib.Path) -> dict:
+    """Returns the results of one meta-test.
+
+    Raises:
+        InputError: If the file is missing or damaged.
+    """
+    types = dict.fromkeys((*FIGURES, "settings"), dict)
+    lists = dict.fromkeys(FIGURE_LISTS, list)
+    summary = read_json(path, **types, **lists, **dict.fromkeys(COUNTS, int))
+    figures = [summary[name] for name in FIGURES]
+    figures += [figure for name in FIGURE_LISTS for figure in summary[name]]
+    remedy = "test again, or remove it"
+    check(all(map(_is_figure, figures)), f"means and intervals in {path}", "others", remedy)
+    is_whole = _is_like(summary["settings"], dataclasses.asdict(MetaTestConfig("", "")))
+    is_whole = is_whole and all(summary[name] for name in FIGURE_LISTS)
+    check(is_whole, f"the results of a meta-test in {path}", "others", remedy)
+    return summary
+
+
+def _is_figure(figure: object) -> bool:
+    """Returns whether it is what `statistics.estimate` returns."""
+    kinds = (int, float, type(None))
+    return isinstance(figure, dict) and all(
+        isinstance(figure.get(name, ""), kinds) for name in ("mean", "ci95")
+    )
+
+
+def _is_like(found: object, known: object) -> bool:
+    """Returns whether what JSON holds is of the kind of `known`, part by part."""
+    if isinstance(known, dict):
+        return isinstance(found, dict) and all(
+            _is_like(found.get(name, value), value) for name, value in known.items()
+        )
+    kinds = {tuple: (list, tuple), int: (int, float), float: (int, float)}
+    return isinstance(found, kinds.get(type(known), type(known)))

@@ -27,14 +27,16 @@ def estimate(values: np.ndarray) -> dict[str, float | None]:
 
     Returns:
         `mean` and `ci95`, 1.96 times the population's standard deviation over the root
-        of the number of episodes, as in arXiv:1906.00562; None without any value.
+        of the number of episodes, as in arXiv:1906.00562; None without any value, and no
+        interval of one.
     """
     present = np.asarray(values, np.float64)
     present = present[~np.isnan(present)]
     if present.size == 0:
         return {"mean": None, "ci95": None}
     half_width = Z95 * present.std() / np.sqrt(present.size)
-    return {"mean": float(present.mean()), "ci95": float(half_width)}
+    ci95 = float(half_width) if present.size > 1 else None
+    return {"mean": float(present.mean()), "ci95": ci95}
 
 
 def summarize(

@@ -11,7 +11,6 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from lst_tf2.config import SelfTrainingConfig
 from lst_tf2.errors import check
-from lst_tf2.files import new_folder
 from lst_tf2.predict.embedding import Embedded, Gathered
 from lst_tf2.predict.estimate import UNKNOWN, Estimate, leave_one_out, thresholded_confidence
 from lst_tf2.predict.export import build_classifier, export_classifier
@@ -30,6 +29,7 @@ from lst_tf2.predict.piles import (
 from lst_tf2.predict.presets import NONE, read_config, write_backbone
 from lst_tf2.predict.saving import KEPT, Kept, check_folder, read_kept, write_kept
 from lst_tf2.predict.training import looks_at_maps, stages_of
+from lst_tf2.storage.files import new_folder
 from lst_tf2.structures import Features
 
 PathLike = str | os.PathLike

@@ -8,10 +8,10 @@ import tempfile
 import keras
 
 from lst_tf2.errors import check
-from lst_tf2.files import new_folder, write_bytes
 from lst_tf2.predict.backbones import Backbone
 from lst_tf2.predict.fitted import FittedHead
 from lst_tf2.predict.training import RADIUS
+from lst_tf2.storage.files import new_folder, write_bytes
 
 SUFFIX = ".keras"
 LABELS, SAVED_MODEL = "labels.txt", "saved_model.pb"

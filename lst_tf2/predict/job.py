@@ -11,7 +11,6 @@ import numpy as np
 
 from lst_tf2.config import PredictConfig
 from lst_tf2.errors import check
-from lst_tf2.files import new_text_file, write_bytes
 from lst_tf2.predict.embedding import Embedded
 from lst_tf2.predict.estimate import Estimate, thresholded_confidence
 from lst_tf2.predict.estimator import LSTClassifier
@@ -24,6 +23,7 @@ from lst_tf2.predict.proposals import check_proposals, link_proposals, propose
 from lst_tf2.predict.rows import ABSTAINED, OK, Row, judge, write_rows
 from lst_tf2.predict.saving import check_folder
 from lst_tf2.progress import Progress
+from lst_tf2.storage.files import new_text_file, write_bytes
 
 
 class Learned(NamedTuple):

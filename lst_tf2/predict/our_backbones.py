@@ -12,7 +12,6 @@ from lst_tf2.evaluation.calibrated import (
     CALIBRATION_BATCHES,
     estimate_statistics,
 )
-from lst_tf2.files import read_json
 from lst_tf2.models.calibration import calibrate
 from lst_tf2.models.layers import ChannelStats
 from lst_tf2.models.learner import Learner
@@ -21,6 +20,7 @@ from lst_tf2.predict.backbones import Backbone
 from lst_tf2.predict.folding import build_plain, fold, plain_variables
 from lst_tf2.runs.checkpoints import assign, find_checkpoint, read_arrays
 from lst_tf2.runs.run_folder import read_model
+from lst_tf2.storage.files import read_json
 
 # Gives pixels [n, s, s, 3] uint8 of the pictures at hand, by the side s.
 OwnPixels = Callable[[int], np.ndarray]

@@ -4,7 +4,6 @@ Arrays are in `.npz` files, other networks than ours in `.keras` files; nothing 
 """
 
 import dataclasses
-import io
 import pathlib
 from typing import Any
 
@@ -13,13 +12,14 @@ import numpy as np
 
 from lst_tf2.config import ModelConfig
 from lst_tf2.errors import InputError, check
-from lst_tf2.files import read_json, write_bytes, write_json
 from lst_tf2.predict.backbones import Backbone, from_model
 from lst_tf2.predict.folding import plain_variables
 from lst_tf2.predict.our_backbones import WEIGHING, from_arrays
 from lst_tf2.predict.packing import pack, unpack
 from lst_tf2.runs.checkpoints import read_arrays
 from lst_tf2.runs.run_folder import COMPUTE_SETTINGS, LEARNER_SETTINGS
+from lst_tf2.storage.arrays import write_arrays
+from lst_tf2.storage.files import read_json, write_bytes, write_json
 
 PRESETS = pathlib.Path(__file__).parent / "presets"
 FORMAT = "lst_tf2 backbone 1"
@@ -97,10 +97,9 @@ def write_backbone(folder: pathlib.Path, backbone: Backbone | None, *, packed: b
         settings = dataclasses.asdict(backbone.config)
         settings["image_size"] = backbone.image_size
         config |= {"kind": OURS, "model": {k: settings[k] for k in settings if k not in LEFT_OUT}}
-        arrays, buffer = weights_of(backbone), io.BytesIO()
-        np.savez_compressed(buffer, **(pack(arrays) if packed else arrays))
-        write_bytes(folder / WEIGHTS, buffer.getvalue())
-    write_json(folder / CONFIG, config)
+        arrays = weights_of(backbone)
+        write_arrays(folder / WEIGHTS, pack(arrays) if packed else arrays, is_packed=True)
+    write_json(folder / CONFIG, config, sealed=True)
 
 
 def weights_of(backbone: Backbone) -> dict[str, np.ndarray]:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from lst_tf2.errors import check
-from lst_tf2.files import new_folder
 from lst_tf2.predict.confidence import NEIGHBOURS
+from lst_tf2.storage.files import new_folder
 
 TINY = 1e-12
 

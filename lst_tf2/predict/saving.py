@@ -1,18 +1,18 @@
 """Keeps a fitted classifier beside its backbone: arrays in `.npz`, the rest as JSON."""
 
-import io
 import pathlib
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from lst_tf2.errors import check
-from lst_tf2.files import read_json, write_bytes, write_json
 from lst_tf2.predict.confidence import References
 from lst_tf2.predict.estimate import Estimate
 from lst_tf2.predict.fitted import FittedHead
 from lst_tf2.predict.presets import is_preset
 from lst_tf2.runs.checkpoints import read_arrays
+from lst_tf2.storage.arrays import write_arrays
+from lst_tf2.storage.files import read_json, write_json
 
 ARRAYS, SETTINGS = "classifier.npz", "classifier.json"
 # Parameters that are kept; the others are of the place where it was fitted.
@@ -48,11 +48,9 @@ def write_kept(folder: pathlib.Path, kept: Kept) -> None:
     arrays = {"classes": kept.classes, "kernel": head.kernel, "bias": head.bias}
     if head.references is not None:
         arrays |= head.references._asdict()
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
-    write_bytes(folder / ARRAYS, buffer.getvalue())
+    write_arrays(folder / ARRAYS, arrays, is_packed=True)
     told = {"estimate": kept.estimate._asdict(), "parameters": kept.parameters}
-    write_json(folder / SETTINGS, {"temperature": head.temperature, **told})
+    write_json(folder / SETTINGS, {"temperature": head.temperature, **told}, sealed=True)
 
 
 def read_kept(folder: pathlib.Path) -> Kept | None:

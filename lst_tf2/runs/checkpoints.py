@@ -5,22 +5,25 @@ Names are explicit and checked strictly, and NumPy alone reads the files.
 that a Keras 3 model keeps in a list.
 """
 
-import io
+import math
 import pathlib
 import re
-import zipfile
-import zlib
+import sys
 from typing import Any
 
 import numpy as np
 
-from lst_tf2.errors import InputError, MissingInputError
-from lst_tf2.files import read_json, write_bytes, write_json
+from lst_tf2.errors import DamagedFileError, InputError, MissingInputError
+from lst_tf2.storage import arrays
+from lst_tf2.storage.files import read_json
 
 # Arrays that the original program keeps and this one does not read begin with it.
 FOREIGN_PREFIX = "tf1/"
+# Numbers about the checkpoint begin with it; they are no weights.
+RECORD_PREFIX = "record/"
 STEP_NAME = re.compile(r"step_(\d+)\.npz")
-READ_ERRORS = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error)
+BEST_NAME = "best.npz"
+DAMAGE_REMEDY = "remove it to go on from an earlier one"
 
 
 def optimizer_variables(name: str, optimizer: Any) -> dict[str, Any]:
@@ -42,49 +45,83 @@ def _state_of(optimizer: Any) -> list:
 
 
 class CheckpointStore:
-    """Saves and restores the state of a run, in `<run folder>/step_<n>.npz` and `best.npz`."""
+    """Saves and restores the state of a run, in `<run folder>/step_<n>.npz` and `best.npz`.
+
+    `record` holds the numbers saved beside the state that was restored.
+    """
 
     def __init__(self, folder: pathlib.Path, variables: dict[str, Any]):
         self.folder, self.variables = folder, variables
+        self.record: dict[str, float] = {}
+        self.best_accuracy = -math.inf
 
-    def save(self, step: int) -> None:
-        """Writes the state after `step` steps."""
-        self._write(self.folder / f"step_{step}.npz")
+    def save(self, step: int, **record: float) -> pathlib.Path:
+        """Writes the state after `step` steps, with numbers about it, and returns the file."""
+        return self._write(f"step_{step}.npz", record)
 
     def save_if_best(self, step: int, accuracy: float) -> bool:
-        """Writes the state as `best` if no earlier one had that accuracy; says whether."""
-        has_best = (self.folder / "best.json").exists() and (self.folder / "best.npz").exists()
-        if has_best and read_best(self.folder)["val_accuracy"] >= accuracy:
+        """Writes the state as the best if no earlier one had that accuracy; says whether."""
+        if self.best_accuracy >= accuracy:
             return False
-        self._write(self.folder / "best.npz")
-        write_json(self.folder / "best.json", {"step": step, "val_accuracy": accuracy})
+        self._write(BEST_NAME, {"step": step, "val_accuracy": accuracy})
+        self.best_accuracy = accuracy
         return True
 
     def restore_newest(self) -> int:
-        """Restores the newest saved step and returns its number; 0 where there is none."""
-        steps = saved_steps(self.folder)
-        if not steps:
-            return 0
-        path, variables = self.folder / f"step_{steps[-1]}.npz", self.variables
-        if not any("optimizer" in name for name in read_arrays(path)):
-            # Converted from the original, which keeps no optimizer: its state begins anew.
-            variables = {n: v for n, v in variables.items() if "optimizer" not in n}
-        restore(path, variables, only_these=True)
-        return steps[-1]
+        """Restores the newest saved step and returns its number; 0 where there is none.
 
-    def _write(self, path: pathlib.Path) -> None:
-        buffer = io.BytesIO()
-        np.savez(buffer, **{name: variable.numpy() for name, variable in self.variables.items()})
-        write_bytes(path, buffer.getvalue())
+        What is damaged is set aside under another name, and said so.
+
+        Raises:
+            InputError: If it is of another model.
+        """
+        self._find_best()
+        for step in reversed(saved_steps(self.folder)):
+            path = self.folder / f"step_{step}.npz"
+            try:
+                found, self.record = read_checkpoint(path)
+            except DamagedFileError as error:
+                _set_aside(path, error)
+                continue
+            variables = self.variables
+            if not any("optimizer" in name for name in found):
+                # Converted from the original, which keeps no optimizer: its state begins anew.
+                variables = {n: v for n, v in variables.items() if "optimizer" not in n}
+            assign(path, found, variables, only_these=True)
+            return step
+        return 0
+
+    def _find_best(self) -> None:
+        try:
+            if (self.folder / BEST_NAME).exists():
+                self.best_accuracy = read_best(self.folder)["val_accuracy"]
+        except DamagedFileError as error:
+            _set_aside(self.folder / BEST_NAME, error)
+
+    def _write(self, name: str, record: dict[str, float]) -> pathlib.Path:
+        values = {name: variable.numpy() for name, variable in self.variables.items()}
+        numbers = {f"{RECORD_PREFIX}{name}": np.array(value) for name, value in record.items()}
+        arrays.write_arrays(self.folder / name, values | numbers)
+        return self.folder / name
 
 
-def read_best(folder: pathlib.Path) -> dict[str, Any]:
+def _set_aside(path: pathlib.Path, error: InputError) -> None:
+    """Renames a damaged file, so that a run goes on without it and nothing is lost."""
+    aside = path.with_name(f"damaged_{path.name}")
+    path.replace(aside)
+    print(f"warning: {error} It is set aside as {aside}.", file=sys.stderr)
+
+
+def read_best(folder: pathlib.Path) -> dict[str, float]:
     """Returns step and validation accuracy of the checkpoint kept as the best.
 
     Raises:
-        InputError: If the record is missing or damaged.
+        InputError: If it is missing or damaged.
     """
-    return read_json(folder / "best.json", step=int, val_accuracy=(int, float))
+    _, record = read_checkpoint(folder / BEST_NAME)
+    if not record:  # Earlier versions kept them beside it.
+        record = read_json(folder / "best.json", step=int, val_accuracy=(int, float))
+    return {"step": int(record["step"]), "val_accuracy": float(record["val_accuracy"])}
 
 
 def saved_steps(folder: pathlib.Path) -> list[int]:
@@ -125,22 +162,27 @@ def read_arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
 
     Raises:
         MissingInputError: If there is no checkpoint at `path`.
-        InputError: If it is damaged or no checkpoint.
+        DamagedFileError: If it is damaged or no checkpoint.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except FileNotFoundError:
+    return read_checkpoint(path)[0]
+
+
+def read_checkpoint(path: pathlib.Path) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    """Returns the arrays of a checkpoint, and the numbers about it, by name.
+
+    Raises:
+        MissingInputError: If there is no checkpoint at `path`.
+        DamagedFileError: If it is damaged or no checkpoint.
+    """
+    if not path.exists():
         raise MissingInputError(
             f"Expected a checkpoint at {path}, found none (saved steps there: "
             f"{', '.join(map(str, saved_steps(path.parent))) or 'none'}); train it first, or mend "
             "the flags that name it."
-        ) from None
-    except READ_ERRORS as error:
-        raise InputError(
-            f"Expected a checkpoint in {path}, received a damaged file ({error}); remove it to go "
-            "on from an earlier one."
-        ) from None
+        )
+    found = arrays.read_arrays(path, "a checkpoint", DAMAGE_REMEDY)
+    record = {n.removeprefix(RECORD_PREFIX): n for n in found if n.startswith(RECORD_PREFIX)}
+    return found, {name: found.pop(key).item() for name, key in record.items()}
 
 
 def restore(path: pathlib.Path, variables: dict[str, Any], *, only_these: bool = False) -> None:
@@ -160,32 +202,32 @@ def restore(path: pathlib.Path, variables: dict[str, Any], *, only_these: bool =
 
 def assign(
     path: pathlib.Path,
-    arrays: dict[str, np.ndarray],
+    values: dict[str, np.ndarray],
     variables: dict[str, Any],
     *,
     only_these: bool = False,
 ) -> None:
-    """Assigns `arrays`, which were read from `path`, as `restore` does.
+    """Assigns `values`, which were read from `path`, as `restore` does.
 
     Raises:
         InputError: If a name or a shape does not fit; names them all.
     """
-    faults = [f"{name} is missing" for name in variables if name not in arrays]
+    faults = [f"{name} is missing" for name in variables if name not in values]
     if only_these:
         faults += [
             f"{name} is unknown"
-            for name in arrays
+            for name in values
             if name not in variables and not name.startswith(FOREIGN_PREFIX)
         ]
     faults += [
         f"{name} is not finite"
         for name in variables
-        if name in arrays and not np.isfinite(arrays[name]).all()
+        if name in values and not np.isfinite(values[name]).all()
     ]
     faults += [
-        f"{name} has shape {arrays[name].shape}, not {tuple(variable.shape)}"
+        f"{name} has shape {values[name].shape}, not {tuple(variable.shape)}"
         for name, variable in variables.items()
-        if name in arrays and arrays[name].shape != tuple(variable.shape)
+        if name in values and values[name].shape != tuple(variable.shape)
     ]
     if faults:
         raise InputError(
@@ -193,4 +235,4 @@ def assign(
             f"{'; '.join(faults)}. Pass the settings that it was trained with."
         )
     for name, variable in variables.items():
-        variable.assign(arrays[name])
+        variable.assign(values[name])

@@ -1,13 +1,16 @@
 """The folder of a run: its settings, fixed before the first step."""
 
+import contextlib
 import dataclasses
 import itertools
 import pathlib
+from collections.abc import Iterator
 from typing import Any
 
 from lst_tf2.config import ModelConfig
 from lst_tf2.errors import InputError, MissingInputError, check
-from lst_tf2.files import read_json, write_json
+from lst_tf2.storage.files import read_json, write_json
+from lst_tf2.storage.locks import held
 
 # A run may be prolonged, watched more closely, moved, fed otherwise or divided over other devices
 # without becoming another run.
@@ -16,6 +19,8 @@ FREE_SETTINGS = ("loop", "run_folder", "jit_compile", "cache", "distribution")
 COMPUTE_SETTINGS = ("precision", "recompute")
 # Parts that say nothing about the backbone.
 LEARNER_SETTINGS = ("learn_inner_lr",)
+# Checkpoints, and damaged ones that were set aside.
+WEIGHTS = ("step_*.npz", "best.npz", "damaged_*.npz")
 # What `lst report` leaves in a run folder.
 REPORTS = ("stages.png", "report.html")
 
@@ -45,8 +50,11 @@ def list_differences(stored: dict, wanted: dict) -> list[str]:
     ]
 
 
-def claim(folder: str, config: Any, *, overwrite: bool) -> pathlib.Path:
-    """Opens the run folder for a run with `config`, and writes `config.json` there.
+@contextlib.contextmanager
+def claimed(folder: str, config: Any, *, overwrite: bool) -> Iterator[pathlib.Path]:
+    """Holds the run folder for a run with `config`, and writes `config.json` there.
+
+    A run that stopped before its first checkpoint is no obstacle to other settings.
 
     Args:
         folder: The run folder; made where there is none.
@@ -55,23 +63,27 @@ def claim(folder: str, config: Any, *, overwrite: bool) -> pathlib.Path:
             run is kept beside it under another name.
 
     Raises:
-        InputError: If the folder holds a run with other settings and `overwrite` is not
-            set, or holds something that is not a run.
+        InputError: If another process writes to the folder, if it holds a run with other
+            settings and `overwrite` is not set, or something that is not a run.
     """
     path, settings = pathlib.Path(folder), dataclasses.asdict(config)
-    if path.is_dir() and holds_more_than_results(path):
-        differences = list_differences(_read_settings(path), settings)
-        if differences and not overwrite:
-            raise InputError(
-                f"Expected the settings of the run that {path} holds, received others:\n  "
-                + "\n  ".join(differences)
-                + "\nStart anew with `overwrite` (that run is kept beside it under another name), "
-                "or name another folder."
-            ).about("overwrite", "exp_name", "pretrain_folder")
-        if differences:
-            _set_aside(path)
-    write_json(path / "config.json", {"settings": settings})
-    return path
+    with contextlib.ExitStack() as holds:
+        holds.enter_context(held(path))
+        if holds_more_than_results(path):
+            differences = list_differences(_read_settings(path), settings)
+            has_weights = any(any(path.glob(pattern)) for pattern in WEIGHTS)
+            if differences and has_weights and not overwrite:
+                raise InputError(
+                    f"Expected the settings of the run that {path} holds, received others:\n  "
+                    + "\n  ".join(differences)
+                    + "\nStart anew with `overwrite` (that run is kept beside it under another "
+                    "name), or name another folder."
+                ).about("overwrite", "exp_name", "pretrain_folder")
+            if differences and has_weights:
+                _set_aside(path)
+                holds.enter_context(held(path))
+        write_json(path / "config.json", {"settings": settings}, sealed=True)
+        yield path
 
 
 def holds_more_than_results(path: pathlib.Path) -> bool:

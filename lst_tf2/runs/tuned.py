@@ -11,7 +11,7 @@ from lst_tf2.adaptation.registry import words_of
 from lst_tf2.adaptation.tunable import values_of, with_settings
 from lst_tf2.config import SelfTrainingConfig
 from lst_tf2.errors import InputError, check
-from lst_tf2.files import read_json, write_json
+from lst_tf2.storage.files import read_json, write_json
 
 FILE = "tuned.json"
 REMEDY = "run `lst tune` again or remove the file"
@@ -33,7 +33,7 @@ def read_tuned(folder: pathlib.Path) -> dict[str, dict[str, Any]]:
 
 def write_tuned(folder: pathlib.Path, method: str, values: Mapping[str, Any]) -> pathlib.Path:
     """Notes the chosen settings of a method, leaves those of others, and returns the path."""
-    write_json(folder / FILE, read_tuned(folder) | {method: dict(values)})
+    write_json(folder / FILE, read_tuned(folder) | {method: dict(values)}, sealed=True)
     return folder / FILE
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lst_tf2.pickles import (
+from lst_tf2.storage.pickles import (
     PickledArray,
     UnsafePickleError,
     as_array,

@@ -10,7 +10,7 @@ from lst_tf2.config import ListConfig
 from lst_tf2.data.layout import Catalogue, scan_split
 from lst_tf2.data.lists import EpisodeLists, list_folder, load_lists, sample_lists
 from lst_tf2.errors import InputError, check
-from lst_tf2.files import new_folder
+from lst_tf2.storage.files import new_folder
 from lst_tf2.tf1 import list_files
 
 # Names written at once: bounds the memory of the training lists.

@@ -9,8 +9,16 @@ import numpy as np
 
 from lst_tf2.config import EpisodeConfig, ListConfig
 from lst_tf2.data.layout import Catalogue, scan_split
-from lst_tf2.data.lists import ARRAY_NAMES, EpisodeLists, list_folder, load_lists, save_lists
+from lst_tf2.data.lists import (
+    ARRAY_NAMES,
+    LISTS_FOLDER,
+    EpisodeLists,
+    list_folder,
+    load_lists,
+    save_lists,
+)
 from lst_tf2.errors import InputError, MissingInputError, check
+from lst_tf2.storage.locks import held
 from lst_tf2.tf1 import list_files
 from lst_tf2.tf1.list_reader import NUM_NAMED, SplitNumbers, number_images, read_tf1_lists
 
@@ -79,13 +87,14 @@ def import_split(request: ImportRequest, split: str) -> SplitReport:
             return SplitReport(split, numbers.num_found, missing, [], missing_error(missing))
         configs = list_configs(request, split)
         lists = [read_tf1_lists(request.folder, config, catalogue) for config in configs]
-        imported = [Imported(part.config, not is_stored(part)) for part in lists]
+        with held(pathlib.Path(request.data_folder) / LISTS_FOLDER, wait=True):
+            imported = [Imported(part.config, not is_stored(part)) for part in lists]
+            for part, (config, is_new) in zip(lists, imported, strict=True):
+                if is_new:
+                    origin = f"imported from {request.folder.resolve().name}"
+                    save_lists(part, list_folder(config), origin)
     except InputError as error:
         return SplitReport(split, 0, [], [], error)
-    for part, (config, is_new) in zip(lists, imported, strict=True):
-        if is_new:
-            origin = f"imported from {request.folder.resolve().name}"
-            save_lists(part, list_folder(config), origin)
     return SplitReport(split, numbers.num_found, [], imported, None)
 
 

@@ -11,8 +11,8 @@ import re
 
 import numpy as np
 
-from lst_tf2.errors import InputError, MissingInputError
-from lst_tf2.files import write_bytes
+from lst_tf2.errors import InputError, MissingInputError, check
+from lst_tf2.storage.files import write_bytes
 from lst_tf2.tf1.array_dict import array_dict_bytes, read_array_dict
 from lst_tf2.tf1.saver import read_saver, saver_prefix
 
@@ -92,9 +92,22 @@ def read_groups(files: StepFiles, step: int) -> Groups:
 
 
 def write_groups(groups: Groups, step: int, folder: pathlib.Path) -> list[pathlib.Path]:
-    """Writes the original's `.npy` files into `folder`; returns them."""
-    paths = []
-    for group, arrays in groups.items():
-        paths.append(folder / f"{group}_{step}.npy")
-        write_bytes(paths[-1], array_dict_bytes(arrays))
-    return paths
+    """Writes the original's `.npy` files into `folder`; returns them.
+
+    Raises:
+        InputError: If others of the same names are there.
+    """
+    contents = {
+        folder / f"{group}_{step}.npy": array_dict_bytes(arrays) for group, arrays in groups.items()
+    }
+    others = [p for p, content in contents.items() if p.exists() and p.read_bytes() != content]
+    check(
+        not others,
+        f"no other weights in {folder}",
+        ", ".join(map(str, others)),
+        "name another folder",
+        "target",
+    )
+    for path, content in contents.items():
+        write_bytes(path, content)
+    return list(contents)

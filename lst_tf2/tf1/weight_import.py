@@ -5,7 +5,6 @@ What its files are and hold is in `lst_tf2.tf1.weight_files`, what its names mea
 """
 
 import dataclasses
-import io
 import pathlib
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -14,10 +13,11 @@ import numpy as np
 
 from lst_tf2.config import ModelConfig
 from lst_tf2.errors import InputError
-from lst_tf2.files import write_bytes, write_json
 from lst_tf2.models.learner import Learner, PretrainModel
 from lst_tf2.runs.checkpoints import FOREIGN_PREFIX
 from lst_tf2.runs.run_folder import check_model, is_trained_here
+from lst_tf2.storage.arrays import write_arrays
+from lst_tf2.storage.files import write_json
 from lst_tf2.tf1.variable_names import backbone_names, head_names, learner_names
 from lst_tf2.tf1.weight_files import KINDS, Groups, StepFiles, read_groups
 
@@ -208,9 +208,7 @@ def write_checkpoint(conversion: Conversion, folder: pathlib.Path) -> pathlib.Pa
     check_target([conversion], folder)
     if not (folder / "config.json").exists():
         settings = {"model": dataclasses.asdict(conversion.model)}
-        write_json(folder / "config.json", {"settings": settings})
-    buffer = io.BytesIO()
-    np.savez(buffer, **conversion.arrays)
+        write_json(folder / "config.json", {"settings": settings}, sealed=True)
     path = folder / f"step_{conversion.step}.npz"
-    write_bytes(path, buffer.getvalue())
+    write_arrays(path, conversion.arrays)
     return path

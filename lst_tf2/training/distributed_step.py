@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from lst_tf2.distribution.strategy import Distribution, gather_rows, tell_of_loss
 from lst_tf2.structures import Episode
+from lst_tf2.training.gradients import apply_if_finite
 from lst_tf2.training.meta_step import MetaTrainer
 from lst_tf2.training.optimizers import take_gradients_as_they_are
 
@@ -40,9 +41,12 @@ class DistributedMetaTrainer(MetaTrainer):
         return tf.nest.pack_sequence_as(results, stacked)
 
     def _run_step(self, shares: Episode) -> dict[str, tf.Tensor]:
-        return self.distribution.local(
-            self.distribution.strategy.run(self._train_step, args=(shares,))
-        )
+        run = self.distribution.strategy.run
+        scalars, *gradients = run(self.reported_gradients, args=(shares,))
+        scalars = self.distribution.local(scalars)
+        # The same on all replicas, hence decided outside of them.
+        apply_if_finite(scalars.values(), lambda: run(self.apply, args=tuple(gradients)))
+        return scalars
 
     def _checked_step(self, meta_batch: Episode) -> dict[str, tf.Tensor]:
         with tell_of_loss():

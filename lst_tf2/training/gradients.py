@@ -1,6 +1,6 @@
 """Gradients, and the scaling that keeps them within the range of float16."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import tensorflow as tf
 
@@ -26,6 +26,13 @@ def gradients_of(
     return grads if scale is None else [grad / scale for grad in grads]
 
 
+def apply_if_finite(values: Iterable[tf.Tensor], apply: Callable[[], None]) -> tf.Tensor:
+    """Calls `apply` if all of `values` are finite, and returns whether, a boolean scalar."""
+    is_finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(value)) for value in values])
+    tf.cond(is_finite, apply, lambda: None)
+    return is_finite
+
+
 class LossScale:
     """Keeps the factor by which losses are multiplied before float16 sees their gradients."""
 
@@ -43,8 +50,7 @@ class LossScale:
         Returns:
             Whether it did, a boolean scalar.
         """
-        is_finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(grad)) for grad in grads])
-        tf.cond(is_finite, apply, lambda: None)
+        is_finite = apply_if_finite(grads, apply)
         self._adjust(is_finite)
         return is_finite
 

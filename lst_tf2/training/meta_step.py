@@ -25,7 +25,7 @@ from lst_tf2.config import AdaptationConfig, OptimizerConfig
 from lst_tf2.models.learner import Learner
 from lst_tf2.runs.checkpoints import optimizer_variables
 from lst_tf2.structures import Episode, Examples
-from lst_tf2.training.gradients import LossScale, gradients_of
+from lst_tf2.training.gradients import LossScale, apply_if_finite, gradients_of
 from lst_tf2.training.optimizers import build_optimizer
 
 
@@ -147,7 +147,7 @@ class MetaTrainer:
             [tf.TensorSpec(v.shape, tf.float32) for v in self.learner.meta_variables],
             [tf.TensorSpec(v.shape, tf.float32) for v in self.learner.swn_variables],
         )
-        return tf.map_fn(self._episode_gradients, meta_batch, fn_output_signature=signature)
+        return tf.map_fn(self.episode_gradients, meta_batch, fn_output_signature=signature)
 
     def apply(self, meta_gradients: list, swn_gradients: list) -> None:
         """Moves the weights by the gradients that `gradients` returns."""
@@ -157,7 +157,8 @@ class MetaTrainer:
         )
         self.swn_optimizer.apply_gradients(zip(swn_gradients, learner.swn_variables, strict=True))
 
-    def _episode_gradients(self, episode: Episode) -> tuple[dict, list, list]:
+    def episode_gradients(self, episode: Episode) -> tuple[dict, list, list]:
+        """Returns scalars and both sets of gradients of one episode, as `gradients` does."""
         evidence, chosen = observe(self.learner, self.method, episode, self.adaptation)
         with tf.GradientTape(persistent=True) as tape:
             results, _ = self._query(episode, evidence, chosen)
@@ -170,19 +171,26 @@ class MetaTrainer:
         return summarize(results, chosen, episode), meta_gradients, swn_gradients
 
     def _train_step(self, meta_batch: Episode) -> dict[str, tf.Tensor]:
+        scalars, *gradients = self.reported_gradients(meta_batch)
+
+        def apply() -> None:
+            self.apply(*gradients)
+
+        if not self.loss_scale:  # A step that fails leaves the weights as they were.
+            apply_if_finite(scalars.values(), apply)
+            return scalars
+        is_finite = self.loss_scale.apply_if_finite(tf.nest.flatten(gradients), apply)
+        norms = {n: tf.where(is_finite, v, 0.0) for n, v in scalars.items() if "norm" in n}
+        return scalars | norms | {"loss_scale": self.loss_scale.scale.read_value()}
+
+    def reported_gradients(self, meta_batch: Episode) -> tuple[dict, list, list]:
+        """Returns what `gradients` does, with the norms of both sets among the scalars."""
         scalars, meta_gradients, swn_gradients = self.gradients(meta_batch)
         norms = {
             "meta_gradient_norm": tf.linalg.global_norm(meta_gradients),
             "swn_gradient_norm": tf.linalg.global_norm(swn_gradients),
         }
-        if not self.loss_scale:
-            self.apply(meta_gradients, swn_gradients)
-            return scalars | norms
-        is_finite = self.loss_scale.apply_if_finite(
-            [*meta_gradients, *swn_gradients], lambda: self.apply(meta_gradients, swn_gradients)
-        )
-        norms = {name: tf.where(is_finite, norm, 0.0) for name, norm in norms.items()}
-        return scalars | norms | {"loss_scale": self.loss_scale.scale.read_value()}
+        return scalars | norms, meta_gradients, swn_gradients
 
     def _validate_step(self, episode: Episode) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         evidence, chosen = observe(self.learner, self.method, episode, self.adaptation)

@@ -1,27 +1,32 @@
 """Meta-training of scaling, shifting, initial classifier and soft weighting network."""
 
+import contextlib
 import math
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from lst_tf2.adaptation.stages import tell_of_rows
-from lst_tf2.config import MetaTrainConfig
+from lst_tf2.config import LoopConfig, MetaTrainConfig
 from lst_tf2.data.cache import open_images
 from lst_tf2.data.feeding_order import arrange_for_training, training_arrangement
 from lst_tf2.data.images import ImageSource
+from lst_tf2.data.leaks import check_dataset
 from lst_tf2.data.lists import EpisodeLists, open_lists
-from lst_tf2.data.pipeline import stream_episodes, stream_meta_batches
+from lst_tf2.data.pipeline import meta_batch_indices, stream_episodes, stream_meta_batches
 from lst_tf2.distribution.strategy import Distribution, distribute
 from lst_tf2.models.learner import Learner
 from lst_tf2.progress import Progress
 from lst_tf2.runs.checkpoints import CheckpointStore
 from lst_tf2.runs.initial_weights import restore_start
-from lst_tf2.runs.run_folder import claim
+from lst_tf2.runs.run_folder import claimed
+from lst_tf2.stopping import end_signal
+from lst_tf2.structures import Episode
 from lst_tf2.training.distributed_step import DistributedMetaTrainer
+from lst_tf2.training.failed_step import keep_failed_step
 from lst_tf2.training.loop import Every, check_finite, run_steps
 from lst_tf2.training.meta_step import MetaTrainer
 from lst_tf2.training.optimizers import rate_of
@@ -42,28 +47,43 @@ def meta_train(config: MetaTrainConfig, *, overwrite: bool = False) -> str:
     """
     distribution = distribute(config.distribution)
     share = distribution.share_of_batch(config.meta_batch_size)
+    episode = config.train_list.episode
+    config.model.check_memory(
+        episode.way * max(episode.queries_per_class, episode.unlabeled_per_class),
+        "an episode of meta-training",
+        *("way", "unlabeled_per_class"),
+    )
+    if distribution.is_chief:
+        check_dataset(config.train_list.data_folder)
     train_lists, val_lists = distribution.chief_first(
         lambda: (open_lists(config.train_list), open_lists(config.val_list))
     )
     trainer = build_trainer(config, distribution)
-    if distribution.is_chief:
-        claim(config.run_folder, config, overwrite=overwrite)
-    distribution.wait_for_all()
-    folder = pathlib.Path(config.run_folder)
-    store = CheckpointStore(folder, trainer.named_variables())
-    steps = range(store.restore_newest(), config.loop.num_steps)
-    distribution.check_same_step(steps.start)
-    if not steps:
-        return f"Nothing to do: {folder / f'step_{steps.start}.npz'} is there already."
-    train_images, val_images = distribution.chief_first(
-        lambda: [
-            open_images(lists.catalogue, config.model.image_size, config.cache)
-            for lists in (train_lists, val_lists)
-        ]
-    )
-    training = MetaTraining(config, trainer, store, val_lists, val_images)
-    training.run(train_lists, train_images, steps, share)
-    distribution.wait_for_all()
+    is_writing = distribution.is_chief
+    with contextlib.ExitStack() as held:
+        if is_writing:
+            held.enter_context(claimed(config.run_folder, config, overwrite=overwrite))
+        distribution.wait_for_all()
+        folder = pathlib.Path(config.run_folder)
+        store = CheckpointStore(folder, trainer.named_variables())
+        # The chief sets aside what is damaged.
+        steps = range(distribution.chief_first(store.restore_newest), config.loop.num_steps)
+        distribution.check_same_step(steps.start)
+        is_owed = owes_validation(config.loop, steps.start, store.record)
+        if not steps and not is_owed:
+            return f"Nothing to do: {folder / f'step_{steps.start}.npz'} is there already."
+        train_images, val_images = distribution.chief_first(
+            lambda: [
+                open_images(lists.catalogue, config.model.image_size, config.cache)
+                for lists in (train_lists, val_lists)
+            ]
+        )
+        training = MetaTraining(config, trainer, store, val_lists, val_images)
+        if is_writing:
+            training.begin(steps.start, is_owed=is_owed)
+        if steps:
+            training.run(train_lists, train_images, steps, share)
+        distribution.wait_for_all()
     return f"Meta-trained learner: {folder / f'step_{steps.stop}.npz'}"
 
 
@@ -81,6 +101,14 @@ def build_trainer(config: MetaTrainConfig, distribution: Distribution | None = N
         return DistributedMetaTrainer(distribution, *parts)
 
 
+def owes_validation(loop: LoopConfig, step: int, record: Mapping[str, float]) -> bool:
+    """Returns whether a run was ended after `step` before the validation that was due then."""
+    if not (step and loop.validate_every_steps):
+        return False
+    is_due = Every(loop.validate_every_steps, print).is_due(step, loop.num_steps)
+    return is_due and record.get("validated", step) < step
+
+
 class MetaTraining:
     """Runs the loop with its actions: summaries, validation, checkpoints."""
 
@@ -95,6 +123,15 @@ class MetaTraining:
         self.config, self.trainer, self.store = config, trainer, store
         self.val_lists, self.val_images = val_lists, val_images
         self.summaries = Summaries(store.folder)
+        self.validated = 0  # The last step with a validation.
+
+    def begin(self, step: int, *, is_owed: bool) -> None:
+        """Goes on after `step` steps, with the validation that it owes."""
+        self.summaries.begin(step, self.config, redone="val/" if is_owed else "")
+        self.validated = int(self.store.record.get("validated", step))
+        if is_owed:
+            self.validate(step, {})
+            self.save(step, {})
 
     def run(
         self, train_lists: EpisodeLists, train_images: ImageSource, steps: range, share: range
@@ -113,24 +150,39 @@ class MetaTraining:
             "meta-train", steps.stop, start=steps.start, print_every=loop.print_every_steps
         ) as progress:
             actions = self._actions(progress) if config.distribution.is_chief else []
-            step_fn = profile(self._step, loop.profiled, self.store.folder)
+            step_fn = profile(self._step_fn(train_lists, share), loop.profiled, self.store.folder)
             with tell_of_rows():
                 run_steps(step_fn, batches, steps, actions, progress)
 
     def _actions(self, progress: Progress) -> list[Every]:
         """Returns what is done between steps, by the chief alone."""
         loop = self.config.loop
-        self.summaries.write_settings(self.config)
         actions = [
             Every(loop.summary_every_steps, lambda *args: self.write_scalars(progress, *args)),
-            Every(loop.save_every_steps, lambda step, _: self.store.save(step)),
+            # Last, so that nothing that belongs to a saved step is still to be done.
+            Every(loop.save_every_steps, self.save, at_stop=True),
         ]
         if loop.validate_every_steps:
-            actions.append(Every(loop.validate_every_steps, self.validate))
+            actions.insert(1, Every(loop.validate_every_steps, self.validate))
         return actions
 
-    def _step(self, step: int, meta_batch) -> dict[str, tf.Tensor]:
-        return self.trainer.train_step(meta_batch)
+    def _step_fn(self, lists: EpisodeLists, share: range) -> Callable[[int, Episode], dict]:
+        """Returns what takes a step; where it fails, the chief keeps the episode behind it."""
+        size, is_chief = self.config.meta_batch_size, self.config.distribution.is_chief
+
+        def step_fn(step: int, meta_batch: Episode) -> dict[str, float]:
+            found = self.trainer.train_step(meta_batch)
+            scalars = {name: float(value) for name, value in found.items()}
+            if is_chief and not all(map(math.isfinite, scalars.values())):
+                members = {
+                    index: tf.nest.map_structure(lambda values, n=n: values[n], meta_batch)
+                    for n, index in enumerate(meta_batch_indices(step, size, share, len(lists)))
+                }
+                folder = self.store.folder
+                raise keep_failed_step(folder, self.config, self.trainer, lists, step, members)
+            return scalars
+
+        return step_fn
 
     def write_scalars(self, progress: Progress, step: int, scalars: dict[str, float]) -> None:
         """Writes what the step reported, both learning rates, the pace and the wait for data."""
@@ -142,9 +194,20 @@ class MetaTraining:
         pace = progress.lap_pace() * config.meta_batch_size
         self.summaries.write_scalars(step, named | {"speed/episodes_per_second": pace})
 
+    def save(self, step: int, _: dict[str, float]) -> None:
+        """Saves the state, and whether its validation is still owed."""
+        self.store.save(step, validated=self.validated)
+
     def validate(self, step: int, _: dict[str, float]) -> None:
-        """Judges the learner on the next validation episodes; keeps it if it is the best."""
-        results = [self.trainer.validate_step(episode) for episode in self._val_episodes(step)]
+        """Judges the learner on the next validation episodes; keeps it if it is the best.
+
+        Nothing is kept of a validation that a signal cuts short: it is owed.
+        """
+        results = []
+        for episode in self._val_episodes(step):
+            if end_signal():
+                return
+            results.append(self.trainer.validate_step(episode))
         scalars = {
             f"val/{name}": float(np.mean([result[name] for result, _ in results]))
             for name in results[0][0]
@@ -154,6 +217,7 @@ class MetaTraining:
         weights = tf.concat([soft_weights for _, soft_weights in results], axis=0)
         self.summaries.write_histogram(step, "val/soft_weights", weights)
         self.store.save_if_best(step, scalars["val/accuracy"])
+        self.validated = step
 
     def _val_episodes(self, step: int) -> Iterator:
         """Returns the episodes of the list in order, beginning anew where it ends."""

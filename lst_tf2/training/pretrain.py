@@ -6,14 +6,15 @@ import tensorflow as tf
 from lst_tf2.config import PretrainConfig
 from lst_tf2.data.cache import open_images
 from lst_tf2.data.layout import scan_split
+from lst_tf2.data.leaks import check_dataset
 from lst_tf2.data.pipeline import stream_image_batches
 from lst_tf2.errors import check
 from lst_tf2.models.learner import PretrainModel
 from lst_tf2.progress import Progress
 from lst_tf2.runs.checkpoints import CheckpointStore, optimizer_variables
-from lst_tf2.runs.run_folder import claim
+from lst_tf2.runs.run_folder import claimed
 from lst_tf2.structures import Examples
-from lst_tf2.training.gradients import LossScale, gradients_of
+from lst_tf2.training.gradients import LossScale, apply_if_finite, gradients_of
 from lst_tf2.training.loop import Every, run_steps
 from lst_tf2.training.optimizers import build_optimizer, rate_of
 from lst_tf2.training.profiling import profile
@@ -57,8 +58,8 @@ class Pretrainer:
         norm = tf.linalg.global_norm(gradients)
         if self.loss_scale:
             norm = tf.where(self.loss_scale.apply_if_finite(gradients, apply), norm, 0.0)
-        else:
-            apply()
+        else:  # A step that fails leaves the weights as they were.
+            apply_if_finite([loss, norm], apply)
         hits = tf.argmax(logits, axis=-1, output_type=tf.int32) == batch.labels
         return {
             "loss": loss,
@@ -76,6 +77,8 @@ def pretrain(config: PretrainConfig, *, overwrite: bool = False) -> str:
     Raises:
         InputError: If the data, the settings or the run folder do not fit.
     """
+    config.model.check_memory(config.batch_size, "a batch of pre-training", "batch_size")
+    check_dataset(config.data_folder)
     catalogue = scan_split(config.data_folder, "train")
     check(
         len(catalogue.classes) == config.num_classes,
@@ -83,20 +86,20 @@ def pretrain(config: PretrainConfig, *, overwrite: bool = False) -> str:
         config.num_classes,
         "pass that number",
     )
-    folder = claim(config.run_folder, config, overwrite=overwrite)
-    trainer = Pretrainer(config)
-    store = CheckpointStore(folder, trainer.named_variables())
-    steps = range(store.restore_newest(), config.loop.num_steps)
-    if not steps:
-        return f"Nothing to do: {folder / f'step_{steps.start}.npz'} is there already."
-    _run(trainer, catalogue, store, steps)
+    with claimed(config.run_folder, config, overwrite=overwrite) as folder:
+        trainer = Pretrainer(config)
+        store = CheckpointStore(folder, trainer.named_variables())
+        steps = range(store.restore_newest(), config.loop.num_steps)
+        if not steps:
+            return f"Nothing to do: {folder / f'step_{steps.start}.npz'} is there already."
+        _run(trainer, catalogue, store, steps)
     return f"Pre-trained backbone: {folder / f'step_{steps.stop}.npz'}"
 
 
 def _run(trainer: Pretrainer, catalogue, store: CheckpointStore, steps: range) -> None:
     config, loop = trainer.config, trainer.config.loop
     summaries = Summaries(store.folder)
-    summaries.write_settings(config)
+    summaries.begin(steps.start, config)
 
     def write_scalars(step: int, scalars: dict[str, float]) -> None:
         named = {f"pretrain/{name}": value for name, value in scalars.items()}
@@ -106,7 +109,7 @@ def _run(trainer: Pretrainer, catalogue, store: CheckpointStore, steps: range) -
 
     actions = [
         Every(loop.summary_every_steps, write_scalars),
-        Every(loop.save_every_steps, lambda step, _: store.save(step)),
+        Every(loop.save_every_steps, lambda step, _: store.save(step), at_stop=True),
     ]
     images = open_images(catalogue, config.model.image_size, config.cache)
     batches = stream_image_batches(catalogue, steps, config.batch_size, images, config.seed)

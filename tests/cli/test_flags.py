@@ -4,6 +4,8 @@ import json
 import pytest
 
 from lst_tf2.cli import run_configs
+from lst_tf2.cli.flag_tables import PRETRAIN_SETTINGS, TEST_SETTINGS, TRAIN_SETTINGS
+from lst_tf2.cli.idle_flags import note_idle_flags
 from lst_tf2.config import MetaTrainConfig, PretrainConfig
 from lst_tf2.errors import InputError
 from tests.cli.flag_values import config_of, parse
@@ -86,9 +88,38 @@ def test_pretraining_is_not_divided():
 
 
 def test_retired_flags_warn_with_what_replaces_them(capsys):
-    run_configs.warn_of_retired_flags(parse("train", "--device_id=1", "--gpu_rate=0.5"))
+    values = parse("train", "--device_id=1", "--gpu_rate=0.5")
+    note_idle_flags(values, TRAIN_SETTINGS, "meta-training")
     text = "warning: --gpu_rate has no effect: memory is taken as needed.\n"
     assert capsys.readouterr().err == text
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "told"),
+    [
+        ("train", ["--unfiles_num=7", "--hard_selection=3"], "meta-training does not read "
+         "--hard_selection, --unfiles_num."),
+        ("test", ["--selection=none", "--hard_selection=7"], "--hard_selection has no effect: "
+         "--selection=none keeps all images."),
+        ("test", ["--num_dis=5"], "--num_dis has no effect: only --use_distractors adds such "
+         "classes."),
+        ("test", ["--hard_selection=50", "--nums_in_folders=15"], "--hard_selection=50 keeps all "
+         "of the --nums_in_folders=15 images that a stage looks at."),
+        ("train", ["--train_hard_selection=7"], "--train_hard_selection has no effect: "
+         "--train_selection=none keeps all images."),
+        ("pretrain", ["--min_pre_lr=1e-5"], "--min_pre_lr has no effect: only --pre_lr_stop stops "
+         "at it."),
+        ("train", ["--meta_val_print_step=0", "--val_episode_num=7"], "--val_episode_num has no "
+         "effect: nothing is validated."),
+    ],
+)  # fmt: skip
+def test_flags_that_change_nothing_are_noted(command, words, told, capsys):
+    settings = {"train": TRAIN_SETTINGS, "test": TEST_SETTINGS, "pretrain": PRETRAIN_SETTINGS}
+    tasks = {"train": "meta-training", "test": "the test", "pretrain": "pre-training"}
+    note_idle_flags(parse(command, *words), settings[command], tasks[command])
+    assert capsys.readouterr().err == f"note: {told}\n"
+    note_idle_flags(parse(command), settings[command], tasks[command])
+    assert capsys.readouterr().err == ""
 
 
 MULTI = "--distribution=multi_worker"

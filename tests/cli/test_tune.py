@@ -9,6 +9,7 @@ import pytest
 
 from lst_tf2.cli.run_configs import with_tuned_settings
 from lst_tf2.runs.tuned import write_tuned
+from lst_tf2.storage.files import read_json
 from tests.cli.flag_values import config_of, parse
 from tests.cli.test_commands import TEST, fixture_home  # noqa: F401 - a fixture
 from tests.command_line import assert_refused, run
@@ -61,7 +62,7 @@ def fixture_tuned_home(home, tmp_path_factory):
 
 @pytest.mark.slow
 def test_choice_is_kept_and_told(tuned_home):
-    tuned = json.loads((tuned_home / "checkpoints" / "small" / "tuned.json").read_text())
+    tuned = read_json(tuned_home / "checkpoints" / "small" / "tuned.json")
     (values,) = tuned.values()
     assert list(tuned) == ["tuned_method:build"]
     assert values.keys() == {"power", "rounds", "slope", "offset"}

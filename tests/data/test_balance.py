@@ -10,6 +10,7 @@ from lst_tf2.data.feeding_order import arrange_for_training, arrange_mixed, epis
 from lst_tf2.data.layout import scan_split
 from lst_tf2.data.lists import list_folder, open_lists, sample_lists
 from lst_tf2.errors import InputError
+from tests.faults import forget_checksums
 from tests.small_data import write_data_set
 
 RNG = np.random.default_rng(0)
@@ -138,5 +139,6 @@ def test_uneven_lists_are_stored_beside_others_and_checked(folder):
     path = list_folder(config) / "counts.npy"
     assert path.parent.name.endswith("_uniform1to7")
     np.save(path, lists.counts + 1)
+    forget_checksums(path.parent)
     with pytest.raises(InputError, match="counts that sum to 12 and 8"):
         open_lists(config)

@@ -1,9 +1,11 @@
 """The three ways to keep decoded images, and the packed file of one of them."""
 
+import concurrent.futures
 import os
 import pathlib
 import shutil
 import sys
+import time
 import types
 import zlib
 
@@ -19,6 +21,7 @@ from lst_tf2.data.feeding_order import arrange_as_paper, arrange_for_training
 from lst_tf2.data.layout import scan_split
 from lst_tf2.data.lists import sample_lists
 from lst_tf2.errors import InputError, MissingInputError
+from tests.faults import visible
 from tests.small_data import write_data_set
 
 SIDE = 16
@@ -43,7 +46,7 @@ def pixels(path):
 
 
 def packed_folders(folder):
-    return sorted((folder / cache.CACHE_FOLDER).iterdir())
+    return visible(folder / cache.CACHE_FOLDER)
 
 
 def streams(catalogue, source):
@@ -125,7 +128,7 @@ def test_broken_image_is_named_and_nothing_is_left(folder, kept, place, name):
     with pytest.raises(InputError, match=f"{name}/{path.name}, received a file that can not be"):
         open_images(catalogue, SIDE, kept)
     base = folder / cache.CACHE_FOLDER
-    assert not base.exists() or not list(base.iterdir())
+    assert not base.exists() or not visible(base)
 
 
 def test_image_removed_meanwhile_is_named(folder):
@@ -146,20 +149,29 @@ def test_interrupted_packing_leaves_nothing(folder, monkeypatch):
     assert packed_folders(folder) == []
 
 
-def test_two_processes_may_pack_at_once(folder, monkeypatch):
-    decode_all, others = cache.decode_all, []
+def test_two_runs_that_start_together_pack_once(folder, monkeypatch):
+    decode_all, packed = cache.decode_all, []
 
-    def decode_while_another_packs(paths, image_size):
-        monkeypatch.setattr(cache, "decode_all", decode_all)
-        chunks = decode_all(paths, image_size)
-        yield next(chunks)
-        others.append(open_images(catalogue_of(folder), SIDE, "packed"))
-        yield from chunks
+    def decode_slowly(paths, image_size):
+        packed.append(image_size)
+        time.sleep(0.2)
+        return decode_all(paths, image_size)
 
-    monkeypatch.setattr(cache, "decode_all", decode_while_another_packs)
-    images = open_images(catalogue_of(folder), SIDE, "packed").images
-    np.testing.assert_array_equal(images, others[0].images)
+    monkeypatch.setattr(cache, "decode_all", decode_slowly)
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        opened = [pool.submit(open_images, catalogue_of(folder), SIDE, "packed") for _ in range(2)]
+    first, second = (future.result().images for future in opened)
+    np.testing.assert_array_equal(first, second)
+    assert packed == [SIDE]
     assert len(packed_folders(folder)) == 1
+
+
+def test_packing_that_was_killed_is_cleared_away(folder):
+    half = folder / cache.CACHE_FOLDER / ".train_16px_0.abc.tmp"
+    half.mkdir(parents=True)
+    (half / "images.u8").write_bytes(bytes(1000))
+    open_images(catalogue_of(folder), SIDE, "packed")
+    assert not half.exists()
 
 
 def cut(path):

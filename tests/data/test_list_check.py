@@ -11,6 +11,7 @@ from lst_tf2.data.layout import scan_split
 from lst_tf2.data.list_check import find_repetition
 from lst_tf2.data.lists import open_lists, sample_lists
 from tests.cli.flag_values import config_of
+from tests.faults import forget_checksums
 from tests.small_data import write_data_set
 from tests.tf1.recorded_lists import LISTS, import_lists
 
@@ -90,7 +91,9 @@ def damage_images(folder):
 )
 def test_check_finds_what_is_wrong(run, refused, folder, tmp_path, damage, message):
     import_lists(run, folder)
-    damage(next((tmp_path / LISTS).glob("val*")))
+    folder = next((tmp_path / LISTS).glob("val*"))
+    forget_checksums(folder)
+    damage(folder)
     error, printed = refused("check")
     assert "Expected 4 sound lists, received 1 that are not; mend" in error
     assert printed.count(" sound\n") == 3

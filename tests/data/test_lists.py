@@ -1,3 +1,4 @@
+import contextlib
 import dataclasses
 import json
 import shutil
@@ -10,6 +11,7 @@ from lst_tf2.data.layout import scan_split
 from lst_tf2.data.lists import ARRAY_NAMES, list_folder, open_lists, sample_lists
 from lst_tf2.data.sampling import distinct_indices
 from lst_tf2.errors import InputError, MissingInputError
+from tests.faults import flip_bit, forget_checksums
 from tests.small_data import write_data_set
 
 EPISODE = EpisodeConfig(
@@ -107,6 +109,52 @@ def test_removed_image_is_named(folder):
         open_lists(config_of(folder))
 
 
+def test_every_damage_is_refused(folder):
+    config = config_of(folder)
+    lists = open_lists(config)
+    rng = np.random.default_rng(0)
+    stored = {path: path.read_bytes() for path in list_folder(config).iterdir()}
+    assert len(stored) == 7
+    for path, content in stored.items():
+        for bit in rng.choice(8 * len(content), 60):
+            flip_bit(path, bit)
+            if path.name == "list.json":  # Only what it says of its origin may change unseen.
+                with contextlib.suppress(InputError):
+                    np.testing.assert_array_equal(open_lists(config).labeled, lists.labeled)
+            else:
+                with pytest.raises(InputError, match=f"{path.name} as it was stored"):
+                    open_lists(config)
+            path.write_bytes(content)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_damaged_header_is_told_where_there_is_no_checksum(folder, seed):
+    config = config_of(folder)
+    open_lists(config)
+    forget_checksums(list_folder(config))
+    path = list_folder(config) / "labeled.npy"
+    content, rng = path.read_bytes(), np.random.default_rng(seed)
+    for bit in rng.choice(8 * 80, 50):
+        flip_bit(path, bit)
+        with contextlib.suppress(InputError):
+            open_lists(config)
+        path.write_bytes(content)
+
+
+def test_two_runs_that_start_together_open_the_same_lists(folder, monkeypatch):
+    config, others = config_of(folder), []
+
+    def sample_after_another(*arguments):
+        if not others:
+            others.append(None)
+            others.append(open_lists(config))
+        return sample_lists(*arguments)
+
+    monkeypatch.setattr("lst_tf2.data.lists.sample_lists", sample_after_another)
+    ours = open_lists(config)
+    np.testing.assert_array_equal(ours.labeled, others[1].labeled)
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -125,6 +173,7 @@ def test_removed_image_is_named(folder):
 def test_damaged_lists_are_refused(folder, damage, message):
     config = config_of(folder)
     open_lists(config)
+    forget_checksums(list_folder(config))
     damage(list_folder(config))
     with pytest.raises(InputError, match=message):
         open_lists(config)

@@ -1,9 +1,12 @@
 import dataclasses
 import json
+import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -275,6 +278,65 @@ def test_error_in_a_worker_process_leaves_nothing(tmp_path):
     with pytest.raises(InputError, match="can draw"):
         render_few(tmp_path / "glyphs", splits={"train": ("A", "\u4e2d")}, workers=2)
     assert list(tmp_path.iterdir()) == []
+
+
+def workers_of(pid):
+    """Returns the processes that render for the process `pid`."""
+    children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    lines = {pid: pathlib.Path(f"/proc/{pid}/cmdline").read_bytes() for pid in map(int, children)}
+    return [pid for pid, line in lines.items() if b"spawn_main" in line]
+
+
+@pytest.fixture(name="rendering")
+def fixture_rendering(tmp_path):
+    """A command that renders for minutes, with its two workers at work."""
+    command = [sys.executable, "-m", "lst_tf2.cli.main", "glyphs", f"--out={tmp_path / 'glyphs'}"]
+    process = subprocess.Popen(
+        [*command, "--images_per_class=20000", "--workers=2"],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 60
+    while len(list(tmp_path.glob(".glyphs.*/*/*"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    yield process
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells which processes there are")
+def test_killed_worker_is_told_in_a_line(rendering, tmp_path):
+    os.kill(workers_of(rendering.pid)[0], signal.SIGKILL)
+    _, told = rendering.communicate(timeout=30)
+    assert rendering.returncode == 1
+    assert told.startswith("error: Expected 2 processes to render the images, received one that")
+    assert told.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells which processes there are")
+def test_workers_end_with_a_killed_command_and_the_next_clears_up(rendering, tmp_path):
+    workers = workers_of(rendering.pid)
+    assert len(workers) == 2
+    rendering.kill()
+    rendering.wait()
+    deadline = time.monotonic() + 30
+    while any(map(is_running, workers)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(map(is_running, workers))
+    assert len(list(tmp_path.iterdir())) == 1
+    render_few(tmp_path / "glyphs")
+    assert [path.name for path in tmp_path.iterdir()] == ["glyphs"]
+
+
+def is_running(pid):
+    try:
+        return b"spawn_main" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
 
 
 @pytest.mark.parametrize(

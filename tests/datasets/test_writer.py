@@ -1,6 +1,8 @@
+import dataclasses
 import hashlib
 import json
 import os
+import pathlib
 import subprocess
 import sys
 
@@ -11,7 +13,7 @@ from PIL import Image
 from lst_tf2.datasets import checksums, partial_folder, writer
 from lst_tf2.datasets.fit_images import fit_array, fit_file
 from lst_tf2.datasets.source import SourceClass, WholeImages
-from lst_tf2.datasets.writer import Recipe, draw_unlabeled, write_dataset
+from lst_tf2.datasets.writer import Recipe, draw_unlabeled, free_folder, write_dataset
 from lst_tf2.errors import InputError
 from lst_tf2.progress import Progress
 
@@ -210,9 +212,29 @@ def test_two_runs_at_once_are_refused(tmp_path):
         stdout=subprocess.PIPE,
     )
     assert other.stdout.readline() == b"ready\n"
-    with pytest.raises(InputError, match="to be free, received one that another run writes to"):
+    with pytest.raises(InputError, match=r"to be free, received one that process .* writes to"):
         write_dataset(tmp_path / "out", fake_classes(), SMALL)
     other.communicate()
+
+
+def test_run_that_was_killed_right_after_the_rename_is_taken_as_done(tmp_path, monkeypatch):
+    def killed(self, **_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pathlib.Path, "unlink", killed)
+        with pytest.raises(KeyboardInterrupt):
+            write_dataset(tmp_path / "out", fake_classes(), SMALL)
+    assert (tmp_path / "out" / "prepared.json").is_file()
+    assert free_folder(tmp_path / "out") == tmp_path / "out"
+    with pytest.raises(InputError, match="received another seed"):
+        write_dataset(tmp_path / "out", fake_classes(), dataclasses.replace(SMALL, seed=9))
+    again = write_dataset(tmp_path / "out", fake_classes(), SMALL)
+    fresh = write_dataset(tmp_path / "fresh", fake_classes(), SMALL)
+    assert again.num_images == fresh.num_images
+    assert names_in(tmp_path / "out") == names_in(tmp_path / "fresh")
+    with pytest.raises(InputError, match="files that are never overwritten"):
+        free_folder(tmp_path / "out")
 
 
 def test_refused_image_leaves_nothing(tmp_path):

@@ -22,6 +22,7 @@ from lst_tf2.evaluation.episode import EpisodeResult, EpisodeRun, embed_episode,
 from lst_tf2.models.learner import Learner
 from lst_tf2.models.normalizers import FixedNormalizer
 from lst_tf2.structures import map_inputs
+from tests.faults import files_of_at_most
 from tests.small_data import write_data_set
 
 ALONE = distribute(DistributionConfig())
@@ -113,3 +114,9 @@ def test_base_classes_and_batch_norm_are_needed(folder):
     (folder / "labeled_train").rename(folder / "gone")
     with pytest.raises(MissingInputError, match="labeled_train"):
         calibrated.estimate_statistics(Learner(MODEL, way=3), str(folder), MODEL, 0)
+
+
+def test_too_little_room_for_the_table_is_told_before_it_is_filled():
+    with files_of_at_most(1000), pytest.raises(InputError, match=r"for the features of 40 images"):
+        calibrated.FeatureTable(np.arange(40), (2, 2, 8))
+    assert calibrated.FeatureTable(np.arange(40), (2, 2, 8)).maps.nbytes == 40 * 4 * 8 * 4

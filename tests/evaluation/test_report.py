@@ -134,3 +134,15 @@ def test_every_setting_has_a_name_of_its_own():
     names = [name.rpartition(".")[2] for name in report.DEFAULTS]
     names = [name for name in names if name != "kind"]
     assert len(set(names)) == len(names)
+
+
+def test_one_episode_is_shown_without_an_interval(summary, tmp_path):
+    alone = {**summary, "per_step": [figure(0.9, None)] * 3}
+    for name in ("baseline", "last_step", "best_step", "gain", "first_stage_gain"):
+        alone[name] = summary[name] | {"ci95": None}
+    for name in ("per_stage", "pseudo_label_accuracy"):
+        alone[name] = [one | {"ci95": None} for one in summary[name]]
+    lines = report.format_table([alone]).splitlines()
+    assert lines[1].endswith(" 80.1")
+    assert not any("±" in line for line in lines[:-1])
+    report.draw_stages([alone]).savefig(tmp_path / "x.png")

@@ -13,6 +13,7 @@ from PIL import Image
 from lst_tf2.config import MetaTestConfig
 from lst_tf2.errors import InputError, MissingInputError
 from lst_tf2.evaluation import results
+from lst_tf2.evaluation.report import format_tables
 from lst_tf2.evaluation.statistics import FREE_SETTINGS, summarize, telling_settings
 from lst_tf2.runs.run_folder import flatten
 from tests.evaluation.test_report import fixture_summary  # noqa: F401 - a fixture
@@ -121,3 +122,33 @@ def test_same_results_give_the_same_bytes(summary, tmp_path):
 def test_run_without_results_is_refused(tmp_path):
     with pytest.raises(MissingInputError, match="found none; run `lst test` first"):
         results.read_summaries([tmp_path])
+
+
+def spoilt(value, path=()):
+    """Yields copies of what JSON holds in which one value each is of another kind."""
+    for other in (None, "x", [], {}):
+        if type(other) is not type(value):
+            yield path, other
+    if isinstance(value, dict | list):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from spoilt(inner, (*path, key))
+
+
+def put(value, path, other):
+    if not path:
+        return other
+    value = copy.copy(value)
+    value[path[0]] = put(value[path[0]], path[1:], other)
+    return value
+
+
+@pytest.mark.slow
+def test_damaged_results_are_refused_or_shown(summary, tmp_path):
+    path = tmp_path / "results_x.json"
+    for place, other in spoilt(summary):
+        path.write_text(json.dumps(put(summary, place, other)))
+        try:
+            found = results.read_summaries([tmp_path])
+        except InputError:
+            continue
+        format_tables(found)

@@ -5,6 +5,10 @@ from lst_tf2.config import EpisodeConfig, ListConfig, MetaTestConfig
 from lst_tf2.evaluation.statistics import estimate, summarize
 
 
+def test_one_episode_has_no_interval():
+    assert estimate(np.array([0.25, np.nan])) == {"mean": 0.25, "ci95": None}
+
+
 def test_estimate_is_that_of_the_paper():
     figure = estimate(np.array([0.2, 0.4, 0.6, 0.8]))
     assert figure["mean"] == pytest.approx(0.5)

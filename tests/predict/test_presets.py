@@ -10,6 +10,7 @@ from lst_tf2.errors import InputError
 from lst_tf2.predict.loading import load_backbone
 from lst_tf2.predict.packing import pack, unpack
 from lst_tf2.predict.presets import PRESETS
+from lst_tf2.storage.files import read_json
 
 
 @pytest.fixture(name="fitted", scope="module")
@@ -102,7 +103,7 @@ def test_a_folder_does_not_say_where_to_write_or_what_to_load(fitted, tmp_path):
 
 
 def edit(path, **values):
-    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+    path.write_text(json.dumps(read_json(path) | values))
 
 
 def edit_arrays(path, change=None, **values):

@@ -6,6 +6,7 @@ from lst_tf2.config import AdaptationConfig, ModelConfig, OptimizerConfig
 from lst_tf2.errors import InputError, MissingInputError
 from lst_tf2.models.learner import Learner, PretrainModel, name_parts
 from lst_tf2.runs import checkpoints
+from lst_tf2.storage.files import write_json
 from lst_tf2.structures import Episode, Examples
 from lst_tf2.training.meta_step import MetaTrainer
 
@@ -85,7 +86,8 @@ def test_best_is_kept(trainer, tmp_path):
     assert store.save_if_best(10, 0.5)
     assert not store.save_if_best(20, 0.5)
     assert store.save_if_best(30, 0.6)
-    assert checkpoints.read_json(tmp_path / "best.json") == {"step": 30, "val_accuracy": 0.6}
+    assert checkpoints.read_best(tmp_path) == {"step": 30, "val_accuracy": 0.6}
+    assert [entry.name for entry in tmp_path.iterdir()] == ["best.npz"]
     assert checkpoints.find_checkpoint(tmp_path, "best") == tmp_path / "best.npz"
 
 
@@ -144,10 +146,50 @@ def test_weights_that_are_not_finite_are_refused(trainer, tmp_path):
         checkpoints.restore(tmp_path / "step_1.npz", trainer.named_variables())
 
 
-@pytest.mark.parametrize("content", ["{}", "[]", '{"step": 1, "val_accuracy": null}'])
-def test_damaged_record_of_the_best_is_refused(trainer, tmp_path, content):
+def test_damaged_newest_is_set_aside_and_the_run_goes_on_before_it(trainer, tmp_path, capsys):
+    store = checkpoints.CheckpointStore(tmp_path, trainer.named_variables())
+    store.save(1, validated=1)
+    saved = values_of(trainer)
+    trainer.train_step(random_meta_batch())
+    path = store.save(2, validated=2)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    assert store.restore_newest() == 1
+    assert store.record == {"validated": 1}
+    for name, value in values_of(trainer).items():
+        np.testing.assert_array_equal(value, saved[name], err_msg=name)
+    assert (tmp_path / "damaged_step_2.npz").read_bytes() == content
+    assert checkpoints.saved_steps(tmp_path) == [1]
+    assert "step_2.npz, received a damaged file" in capsys.readouterr().err
+
+
+def test_cut_best_is_noticed_and_set_aside_when_the_run_goes_on(trainer, tmp_path, capsys):
     store = checkpoints.CheckpointStore(tmp_path, trainer.named_variables())
     store.save_if_best(1, 0.5)
-    (tmp_path / "best.json").write_text(content)
-    with pytest.raises(InputError, match=r"best\.json"):
-        store.save_if_best(2, 0.6)
+    path = tmp_path / "best.npz"
+    path.write_bytes(path.read_bytes()[:-1000])
+    store = checkpoints.CheckpointStore(tmp_path, trainer.named_variables())
+    store.restore_newest()
+    assert "best.npz, received a damaged file" in capsys.readouterr().err
+    assert [entry.name for entry in tmp_path.iterdir()] == ["damaged_best.npz"]
+    assert store.save_if_best(2, 0.4)
+
+
+def test_best_of_earlier_versions_counts_with_its_record_beside_it(trainer, tmp_path):
+    store = checkpoints.CheckpointStore(tmp_path, trainer.named_variables())
+    store.save(1)
+    (tmp_path / "step_1.npz").rename(tmp_path / "best.npz")
+    write_json(tmp_path / "best.json", {"step": 1, "val_accuracy": 0.5})
+    store.restore_newest()
+    assert not store.save_if_best(2, 0.4)
+    assert store.save_if_best(3, 0.6)
+    assert checkpoints.read_best(tmp_path) == {"step": 3, "val_accuracy": 0.6}
+
+
+def test_other_model_is_refused_and_not_set_aside(trainer, tmp_path):
+    checkpoints.CheckpointStore(tmp_path, trainer.named_variables()).save(1)
+    wider = Learner(ModelConfig(filters=(4, 9), image_size=8), way=3)
+    with pytest.raises(InputError, match="has shape"):
+        checkpoints.CheckpointStore(tmp_path, wider.named_variables()).restore_newest()
+    assert checkpoints.saved_steps(tmp_path) == [1]

@@ -5,7 +5,9 @@ import pytest
 
 from lst_tf2.config import LoopConfig, ModelConfig, PretrainConfig
 from lst_tf2.errors import InputError, MissingInputError
-from lst_tf2.runs.run_folder import check_model, claim, flatten, read_model
+from lst_tf2.runs.run_folder import check_model, flatten, read_model
+from lst_tf2.storage.files import read_json
+from tests.small_data import claim
 
 
 @pytest.fixture(name="config")
@@ -59,7 +61,7 @@ def test_model_must_be_that_of_the_run(config):
 
 def test_runs_of_before_learn_no_rates(config):
     path = claim(config.run_folder, config, overwrite=False)
-    settings = json.loads((path / "config.json").read_text())
+    settings = read_json(path / "config.json")
     assert settings["settings"]["model"].pop("learn_inner_lr") is False
     (path / "config.json").write_text(json.dumps(settings))
     assert read_model(path) == ModelConfig()

@@ -7,6 +7,7 @@ import numpy as np
 
 from lst_tf2.data import feeding_order
 from lst_tf2.data.layout import Catalogue, ClassImages
+from tests.faults import visible
 
 GOLDEN = pathlib.Path(__file__).parents[1] / "golden" / "episodes_a"
 # The recorded tree: first class number, classes, labeled and unlabeled images a class.
@@ -106,4 +107,4 @@ def import_lists(run, folder, *more):
 
 def stored_names(tmp_path):
     folder = tmp_path / LISTS
-    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+    return [path.name for path in visible(folder)] if folder.exists() else []

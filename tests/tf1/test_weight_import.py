@@ -7,9 +7,9 @@ import pytest
 
 from lst_tf2.config import ModelConfig
 from lst_tf2.errors import InputError, MissingInputError
-from lst_tf2.files import write_json
 from lst_tf2.models.learner import Learner, name_parts
 from lst_tf2.runs.checkpoints import CheckpointStore, restore
+from lst_tf2.storage.files import write_json
 from lst_tf2.tf1 import weight_export, weight_files, weight_import
 from tests.golden import recipe
 from tests.golden_files import Golden

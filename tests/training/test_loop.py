@@ -1,9 +1,12 @@
 import math
+import os
+import signal
 
 import pytest
 
-from lst_tf2.errors import InputError
+from lst_tf2.errors import InputError, LostWorkerError
 from lst_tf2.progress import Progress
+from lst_tf2.stopping import Interrupted
 from lst_tf2.training.loop import Every, run_steps
 
 
@@ -36,6 +39,56 @@ def test_loss_that_is_not_finite_stops_before_the_actions(value):
             progress,
         )
     assert calls == [1]
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_signal_ends_the_run_after_its_step_which_is_saved(signum):
+    calls = []
+
+    def step_fn(step, _):
+        if step == 1:
+            os.kill(os.getpid(), signum)
+        return {"loss": 1.0}
+
+    actions = [
+        Every(1, lambda step, _: calls.append(("write", step))),
+        Every(5, lambda step, _: calls.append(("save", step)), at_stop=True),
+    ]
+    with (
+        Progress("count", 9) as progress,
+        pytest.raises(Interrupted, match="Stopped after step 2 of 9, which is saved") as info,
+    ):
+        run_steps(step_fn, iter(range(9)), range(9), actions, progress)
+    assert info.value.signum == signum
+    assert calls == [("write", 1), ("write", 2), ("save", 2)]
+
+
+def test_signal_during_the_last_action_ends_the_run_after_the_next_step():
+    calls = []
+
+    def save(step, _):
+        calls.append(step)
+        if step == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with Progress("count", 9) as progress, pytest.raises(Interrupted):
+        run_steps(
+            lambda *_: {"loss": 1.0},
+            iter(range(9)),
+            range(9),
+            [Every(1, save, at_stop=True)],
+            progress,
+        )
+    assert calls == [1, 2]
+
+
+def test_lost_worker_is_no_reason_to_begin_anew_where_the_run_is_to_end():
+    def step_fn(*_):
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise LostWorkerError("gone")
+
+    with Progress("count", 9) as progress, pytest.raises(Interrupted):
+        run_steps(step_fn, iter(range(9)), range(9), [], progress)
 
 
 def test_plain_lines_where_stderr_is_no_terminal(capsys):

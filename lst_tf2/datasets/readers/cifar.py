@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from lst_tf2 import pickles
 from lst_tf2.config import SPLITS
 from lst_tf2.datasets.published import Published, check_names
 from lst_tf2.datasets.readers.arrays import ArrayImages, as_labels, check_pixels, numbers
@@ -21,6 +20,7 @@ from lst_tf2.datasets.readers.folders import (
 from lst_tf2.datasets.readers.split_folders import has_pools
 from lst_tf2.datasets.source import SourceClass
 from lst_tf2.errors import InputError
+from lst_tf2.storage import pickles
 
 FOLDER = "cifar-100-python"
 # As published beside the archive on https://www.cs.toronto.edu/~kriz/cifar.html, and those of the

@@ -7,7 +7,6 @@
 import pathlib
 from typing import Any
 
-from lst_tf2 import pickles
 from lst_tf2.config import SPLITS
 from lst_tf2.datasets.published import Published, check_names
 from lst_tf2.datasets.readers.arrays import (
@@ -18,6 +17,7 @@ from lst_tf2.datasets.readers.arrays import (
     numbers,
 )
 from lst_tf2.datasets.source import SourceClass
+from lst_tf2.storage import pickles
 
 
 def cache_path(source: pathlib.Path, split: str) -> pathlib.Path:

@@ -17,7 +17,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lst_tf2 import pickles
 from lst_tf2.config import SPLITS
 from lst_tf2.datasets.fit_images import ImageFile, fit_file
 from lst_tf2.datasets.published import Published
@@ -30,6 +29,7 @@ from lst_tf2.datasets.readers.arrays import (
 )
 from lst_tf2.datasets.source import Images, SourceClass
 from lst_tf2.errors import MissingInputError, check
+from lst_tf2.storage import pickles
 
 SUFFIXES = ("_images_png.pkl", "_images.npz")
 

@@ -7,8 +7,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from lst_tf2 import pickles
 from lst_tf2.errors import InputError, MissingInputError
+from lst_tf2.storage import pickles
 from tests.golden.py2npy import _Py2Pickler
 
 VALUE = {
