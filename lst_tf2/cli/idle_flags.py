@@ -9,6 +9,9 @@ from absl import flags
 from lst_tf2.cli.flag_rows import rows_of
 from lst_tf2.cli.flag_tables import RETIRED_FLAGS, SCRIPT_SETTINGS, TEST_SETTINGS
 
+# What published command lines give to training and test alike.
+COMMON = {"phase", "pretrain_class_num"}
+
 
 class Idle(NamedTuple):
     """Says when a flag has no effect beside the values of others, and why."""
@@ -43,7 +46,7 @@ def note_idle_flags(values: flags.FlagValues, settings: tuple[type, ...], task: 
     for name, (_, why) in RETIRED_FLAGS.items():
         if values[name].present:
             print(f"warning: --{name} has no effect: {why}.", file=sys.stderr)
-    others = {row.flag for row in rows_of(*SCRIPT_SETTINGS, *TEST_SETTINGS)} - read - {"phase"}
+    others = {row.flag for row in rows_of(*SCRIPT_SETTINGS, *TEST_SETTINGS)} - read - COMMON
     if unread := sorted(name for name in others if values[name].present):
         named = ", ".join(f"--{name}" for name in unread)
         print(f"note: {task} does not read {named}.", file=sys.stderr)

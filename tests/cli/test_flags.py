@@ -118,7 +118,8 @@ def test_flags_that_change_nothing_are_noted(command, words, told, capsys):
     tasks = {"train": "meta-training", "test": "the test", "pretrain": "pre-training"}
     note_idle_flags(parse(command, *words), settings[command], tasks[command])
     assert capsys.readouterr().err == f"note: {told}\n"
-    note_idle_flags(parse(command), settings[command], tasks[command])
+    published = parse(command, "--pretrain_class_num=64")
+    note_idle_flags(published, settings[command], tasks[command])
     assert capsys.readouterr().err == ""
 
 
