@@ -36,11 +36,11 @@ def ending_on_signals() -> Iterator[None]:
         raise Interrupted(signum)
 
     with _handlers({signal.SIGTERM: end}):
-        _State.is_command = True
+        was_command, _State.is_command = _State.is_command, True
         try:
             yield
         finally:
-            _State.is_command = False
+            _State.is_command = was_command
 
 
 @contextlib.contextmanager

@@ -15,10 +15,13 @@ LONG_STEP = """
 import ctypes
 from lst_tf2.stopping import ending_on_signals, finishing_steps
 library = ctypes.CDLL(None)
-with ending_on_signals(), finishing_steps():
-    print("ready", flush=True)
-    for _ in range(60):
-        library.usleep(500_000)
+with ending_on_signals():
+    with ending_on_signals():  # `lst` and the command that it names.
+        pass
+    with finishing_steps():
+        print("ready", flush=True)
+        for _ in range(60):
+            library.usleep(500_000)
 print("went on", flush=True)
 """
 

@@ -15,7 +15,7 @@ from lst_tf2.config import SPLITS
 from lst_tf2.data.layout import Catalogue, digest_of_files, scan_split
 from lst_tf2.errors import InputError, check
 from lst_tf2.progress import Progress
-from lst_tf2.storage.files import read_json, write_json
+from lst_tf2.storage.files import read_json, remove_abandoned, write_json
 
 RECORD_NAME = "image_check.json"
 # Kinds of repetition, the gravest first.
@@ -58,12 +58,19 @@ def find_same_images(catalogues: Mapping[str, Catalogue]) -> list[list[str]]:
     record = {"files": hashlib.sha256("".join(digests).encode()).hexdigest()}
     with contextlib.suppress(InputError):
         told = read_json(folder / RECORD_NAME, files=str, same=list)
-        if told["files"] == record["files"]:
+        if told["files"] == record["files"] and all(map(_is_group, told["same"])):
             return told["same"]
     same = _compare(list(catalogues.values()))
     with contextlib.suppress(OSError):  # A data set that is not ours to write to.
-        write_json(folder / RECORD_NAME, record | {"same": same})
+        remove_abandoned(folder)
+        write_json(folder / RECORD_NAME, record | {"same": same}, sealed=True)
     return same
+
+
+def _is_group(group: object) -> bool:
+    return isinstance(group, list) and all(
+        isinstance(name, str) and name.count("/") == 2 for name in group
+    )
 
 
 def _compare(catalogues: Sequence[Catalogue]) -> list[list[str]]:

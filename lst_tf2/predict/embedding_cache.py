@@ -1,6 +1,10 @@
-"""Keeps embeddings on disk, by the content of the picture and by the backbone."""
+"""Keeps embeddings on disk, by the content of the picture and by the backbone.
+
+Each row ends with a checksum: SQLite notices damage of its pages, not of what they hold.
+"""
 
 import contextlib
+import hashlib
 import os
 import pathlib
 import sqlite3
@@ -14,6 +18,8 @@ from lst_tf2.errors import InputError
 FOLDER = "lst_tf2"
 # Raise it when pixels are made of a picture in another way.
 READING = 1
+CHECKSUM_LENGTH = 8
+WAIT_SECONDS = 60
 
 
 def default_folder() -> pathlib.Path:
@@ -46,6 +52,8 @@ class EmbeddingCache:
             folder.mkdir(parents=True, exist_ok=True)
             try:
                 self.connection = self._open()
+            except sqlite3.OperationalError:  # Locked, or a full disk: no damage.
+                raise
             except sqlite3.DatabaseError:
                 self.path.unlink()
                 self.connection = self._open()
@@ -56,7 +64,7 @@ class EmbeddingCache:
             ).about("cache") from None
 
     def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, timeout=60, check_same_thread=False)
+        connection = sqlite3.connect(self.path, timeout=WAIT_SECONDS, check_same_thread=False)
         with connection:
             connection.execute("CREATE TABLE IF NOT EXISTS embeddings (digest PRIMARY KEY, floats)")
             connection.execute("SELECT digest, floats FROM embeddings LIMIT 1").fetchall()
@@ -65,17 +73,19 @@ class EmbeddingCache:
     def read(self, digest: bytes) -> np.ndarray | None:
         """Returns an embedding `[D]` float32, or None."""
         query = "SELECT floats FROM embeddings WHERE digest = ?"
+        row = None
         with self.lock, self._tolerate():
             row = self.connection.execute(query, (digest,)).fetchone()
-            if row and isinstance(row[0], bytes) and len(row[0]) == 4 * self.width:
-                embedding = np.frombuffer(row[0], "<f4")
-                return embedding if np.isfinite(embedding).all() else None
+        if row and isinstance(row[0], bytes):
+            floats = row[0][:-CHECKSUM_LENGTH]
+            if len(floats) == 4 * self.width and row[0] == _sealed(digest, floats):
+                return np.frombuffer(floats, "<f4")
         return None
 
     def write(self, digests: list[bytes], embeddings: np.ndarray) -> None:
         """Keeps embeddings `[B, D]`."""
         rows = [
-            (digest, embedding.astype("<f4").tobytes())
+            (digest, _sealed(digest, embedding.astype("<f4").tobytes()))
             for digest, embedding in zip(digests, embeddings, strict=True)
         ]
         with self.lock, self._tolerate(), self.connection:
@@ -91,3 +101,7 @@ class EmbeddingCache:
         """Goes on where the file fails: a full disk or a fault costs time, no result."""
         with contextlib.suppress(sqlite3.Error):
             yield
+
+
+def _sealed(digest: bytes, floats: bytes) -> bytes:
+    return floats + hashlib.blake2b(digest + floats, digest_size=CHECKSUM_LENGTH).digest()

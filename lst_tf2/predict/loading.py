@@ -3,6 +3,7 @@
 import functools
 import os
 import pathlib
+from collections.abc import Iterator
 
 import keras
 
@@ -54,11 +55,13 @@ def load_backbone(
     expected = f"weights beside a backbone {PREFIX}<network>"
     check(weights is None or is_application, expected, repr(name), "leave them out", "weights")
     if is_application:
-        return _load_application(name, image_size, weights and os.path.abspath(weights))
+        path = pathlib.Path(weights).absolute() if weights else None
+        return _load_application(name, image_size, path, *_states_of(path))
     folder = find_folder(name)
     if folder.is_dir():
         if is_preset(folder):
-            return _load_preset(folder.resolve(), image_size)
+            states = _states_of(*sorted(folder.iterdir()))
+            return _load_preset(folder.resolve(), image_size, *states)
         return from_run(folder, own_pixels, image_size)
     check(
         folder.is_file(),
@@ -76,5 +79,21 @@ def find_folder(name: str | os.PathLike) -> pathlib.Path:
     return PRESETS / name if name in list_presets() else pathlib.Path(name)
 
 
-_load_application = functools.lru_cache(KEPT)(build_application)
-_load_preset = functools.lru_cache(KEPT)(read_backbone)
+def _states_of(*paths: pathlib.Path | None) -> Iterator[tuple]:
+    """Yields what changes with each file, so that one that was written again is read again."""
+    for path in paths:
+        if path is not None and path.exists():  # Else its reader tells.
+            state = path.stat()
+            yield path, state.st_ino, state.st_size, state.st_mtime_ns
+
+
+@functools.lru_cache(KEPT)
+def _load_application(
+    name: str, image_size: int | None, weights: pathlib.Path | None, *_: tuple
+) -> Backbone:
+    return build_application(name, image_size, weights)
+
+
+@functools.lru_cache(KEPT)
+def _load_preset(folder: pathlib.Path, image_size: int | None, *_: tuple) -> Backbone:
+    return read_backbone(folder, image_size)

@@ -18,7 +18,7 @@ from lst_tf2.predict.our_backbones import WEIGHING, from_arrays
 from lst_tf2.predict.packing import pack, unpack
 from lst_tf2.runs.checkpoints import read_arrays
 from lst_tf2.runs.run_folder import COMPUTE_SETTINGS, LEARNER_SETTINGS
-from lst_tf2.storage.arrays import write_arrays
+from lst_tf2.storage.arrays import checksum_of, write_arrays
 from lst_tf2.storage.files import read_json, write_bytes, write_json
 
 PRESETS = pathlib.Path(__file__).parent / "presets"
@@ -68,7 +68,7 @@ def read_backbone(folder: pathlib.Path, image_size: int | None = None) -> Backbo
     config, path = read_config(folder), folder / WEIGHTS
     name, statistics = config["name"], config["statistics"]
     if config["kind"] != OURS:
-        found = from_model(name, read_keras_model(folder / MODEL), image_size)
+        found = from_model(name, _read_model(folder, config), image_size)
         return dataclasses.replace(found, statistics=statistics)
     try:
         model = ModelConfig.from_plain(config["model"])
@@ -76,6 +76,13 @@ def read_backbone(folder: pathlib.Path, image_size: int | None = None) -> Backbo
         check(False, f"a model in {folder / CONFIG}", f"{config['model']} ({error})", "restore it")
     arrays = unpack(read_arrays(path), path)
     return from_arrays(path, model, arrays, image_size, name=name, statistics=statistics)
+
+
+def _read_model(folder: pathlib.Path, config: dict) -> keras.Model:
+    path, expected = folder / MODEL, config.get("sha256")  # Earlier versions kept none.
+    found = checksum_of(path) if expected and path.is_file() else expected
+    check(found == expected, f"{path} as it was written", "other content", "restore it")
+    return read_keras_model(path)
 
 
 def write_backbone(folder: pathlib.Path, backbone: Backbone | None, *, packed: bool) -> None:
@@ -93,6 +100,7 @@ def write_backbone(folder: pathlib.Path, backbone: Backbone | None, *, packed: b
         write_bytes(folder / CARD, model_card(backbone).encode())
     if backbone is not None and backbone.config is None:
         backbone.model.save(folder / MODEL)
+        config["sha256"] = checksum_of(folder / MODEL)
     elif backbone is not None:
         settings = dataclasses.asdict(backbone.config)
         settings["image_size"] = backbone.image_size

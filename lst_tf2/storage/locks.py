@@ -40,8 +40,8 @@ def held(folder: pathlib.Path, *, wait: bool = False) -> Iterator[None]:
         print(f"Waiting for {_holder(folder)}, which writes to {folder}", file=sys.stderr)
         lock.acquire()
     try:
+        remove_abandoned(folder)  # First: it may be what fills the disk.
         write_json(folder / HOLDER_NAME, _ourselves())
-        remove_abandoned(folder)
         yield
     finally:
         lock.release()

@@ -108,7 +108,7 @@ def load_names(path: pathlib.Path) -> np.ndarray:
             names = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise MissingInputError(f"Expected a list {path}, found none; {REMEDY}.") from None
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # What the parser of a damaged file raises is without end.
         raise InputError(f"Expected an array in {path}, received: {error}; {remedy}.") from None
     is_names = isinstance(names, np.ndarray) and names.ndim == 1 and names.dtype.kind in "SU"
     received = f"{getattr(names, 'dtype', type(names).__name__)} {getattr(names, 'shape', '')}"

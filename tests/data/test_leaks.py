@@ -6,6 +6,7 @@ import pytest
 
 from lst_tf2.data import leaks
 from lst_tf2.errors import InputError, MissingInputError
+from lst_tf2.storage.files import read_json, write_json
 from tests.command_line import assert_refused, run
 from tests.small_data import write_data_set
 
@@ -26,6 +27,17 @@ def test_sound_data_says_nothing_and_is_read_once(folder, monkeypatch, capsys):
     monkeypatch.setattr(leaks, "_compare", None)
     leaks.check_dataset(folder)
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("same", [[3], [[3, 4]], [["no path", "labeled_train/a/b"]], {}, [[["a"]]]])
+def test_record_that_can_not_be_is_made_again(folder, same, capsys):
+    leaks.check_dataset(folder)
+    path = folder / leaks.RECORD_NAME
+    write_json(path, {"files": read_json(path)["files"], "same": same})
+    capsys.readouterr()
+    leaks.check_dataset(folder)
+    assert "comparing images 36/36" in capsys.readouterr().err
+    assert read_json(path)["same"] == []
 
 
 PLACES = {
@@ -83,7 +95,7 @@ def test_splits_that_are_not_there_are_left_out(folder, tmp_path):
 
 
 def test_data_set_that_can_not_be_written_is_compared_all_the_same(folder, monkeypatch):
-    def refuse(*_):
+    def refuse(*_, **__):
         raise PermissionError
 
     monkeypatch.setattr(leaks, "write_json", refuse)

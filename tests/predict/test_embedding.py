@@ -1,3 +1,4 @@
+import contextlib
 import sqlite3
 
 import numpy as np
@@ -5,7 +6,7 @@ import pytest
 from PIL import Image
 
 from lst_tf2.errors import InputError
-from lst_tf2.predict import embedding
+from lst_tf2.predict import embedding, embedding_cache
 from lst_tf2.predict.embedding import Embedder
 from lst_tf2.predict.embedding_cache import EmbeddingCache
 from lst_tf2.predict.loading import load_backbone
@@ -51,7 +52,7 @@ def test_another_backbone_or_size_has_embeddings_of_its_own(paths, tmp_path):
     assert len(list((tmp_path / "c").glob("*.sqlite"))) == 2
 
 
-@pytest.mark.parametrize("damage", ["garbage", "cut", "values"])
+@pytest.mark.parametrize("damage", ["garbage", "cut", "values", "bits"])
 def test_a_damaged_cache_is_made_anew(damage, paths, tmp_path):
     backbone = load_backbone("glyphs")
     expected = found(Embedder(backbone, tmp_path / "cache"), paths)
@@ -60,6 +61,11 @@ def test_a_damaged_cache_is_made_anew(damage, paths, tmp_path):
         with sqlite3.connect(path) as connection:
             connection.execute("UPDATE embeddings SET floats = x'00' WHERE rowid % 2")
             connection.execute("UPDATE embeddings SET floats = 'text' WHERE NOT rowid % 2")
+    elif damage == "bits":
+        with sqlite3.connect(path) as connection:
+            rows = connection.execute("SELECT rowid, floats FROM embeddings").fetchall()
+            flipped = [(bytes([floats[0] ^ 1]) + floats[1:], row) for row, floats in rows]
+            connection.executemany("UPDATE embeddings SET floats = ? WHERE rowid = ?", flipped)
     else:
         content = path.read_bytes()
         path.write_bytes(b"garbage" * 999 if damage == "garbage" else content[: len(content) // 2])
@@ -70,3 +76,13 @@ def test_a_folder_that_can_not_be_is_told(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"Expected a folder for embeddings at .*file, received"):
         EmbeddingCache(tmp_path / "file", "backbone", 3)
+
+
+def test_a_cache_that_another_locks_is_no_damaged_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(embedding_cache, "WAIT_SECONDS", 0.1)
+    path = EmbeddingCache(tmp_path, "backbone", 3).path
+    with contextlib.closing(sqlite3.connect(path)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(InputError, match="received database is locked"):
+            EmbeddingCache(tmp_path, "backbone", 3)
+    assert path.exists()

@@ -9,8 +9,9 @@ from lst_tf2 import LSTClassifier
 from lst_tf2.errors import InputError
 from lst_tf2.predict.loading import load_backbone
 from lst_tf2.predict.packing import pack, unpack
-from lst_tf2.predict.presets import PRESETS
+from lst_tf2.predict.presets import MODEL, PRESETS
 from lst_tf2.storage.files import read_json
+from tests.faults import flip_bit
 
 
 @pytest.fixture(name="fitted", scope="module")
@@ -39,6 +40,14 @@ def test_a_fitted_classifier_comes_back(fitted, letters, tmp_path):
     assert {path.suffix for path in (tmp_path / "kept").iterdir()} == {".json", ".npz", ".md"}
 
 
+def test_a_folder_that_is_written_again_is_read_again(tmp_path):
+    for size in (20, 28):
+        network = keras.Sequential([keras.Input((size, size, 3)), keras.layers.Conv2D(5, 5, 5)])
+        LSTClassifier(network).save_pretrained(tmp_path / "kept", overwrite=True)
+        assert load_backbone(tmp_path / "kept").image_size == size
+        assert load_backbone(tmp_path / "kept") is load_backbone(tmp_path / "kept")
+
+
 def test_a_backbone_without_a_fit_is_kept_too(letters, tmp_path):
     LSTClassifier().save_pretrained(tmp_path / "kept", packed=True)
     classifier = LSTClassifier.from_pretrained(tmp_path / "kept", reject=False)
@@ -56,6 +65,10 @@ def test_other_networks_are_kept_whole(letters, tmp_path):
     again = LSTClassifier.from_pretrained(tmp_path / "kept")
     expected = fitted.predict_proba(letters.query_images)
     np.testing.assert_allclose(again.predict_proba(letters.query_images), expected, atol=1e-6)
+    path = tmp_path / "kept" / MODEL
+    flip_bit(path, 4 * path.stat().st_size)
+    with pytest.raises(InputError, match=r"backbone.keras as it was written, received other"):
+        LSTClassifier.from_pretrained(tmp_path / "kept")
 
 
 def test_embeddings_need_no_backbone(tmp_path):

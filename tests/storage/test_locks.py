@@ -9,6 +9,7 @@ import pytest
 from lst_tf2.errors import InputError
 from lst_tf2.storage.files import SUFFIX, new_folder, new_text_file
 from lst_tf2.storage.locks import held
+from tests.faults import files_of_at_most
 
 HOLDS = """
 import pathlib, sys
@@ -60,6 +61,14 @@ def test_lock_of_the_dead_is_taken_over_and_what_it_was_writing_goes(other, tmp_
         assert ours == ["ours", "ours"]
         assert f'"pid": {os.getpid()}' in (tmp_path / ".lock_holder.json").read_text()
     assert {path.name for path in tmp_path.iterdir()} >= {"ours", "ours.txt"}
+
+
+def test_leftovers_go_even_where_the_disk_is_full(other, tmp_path):
+    other.kill()
+    other.wait()
+    with files_of_at_most(0), pytest.raises(OSError, match="large"), held(tmp_path):
+        pass
+    assert temporaries(tmp_path) == []
 
 
 def test_who_waits_gets_it_when_the_other_is_done(other, tmp_path, capsys):

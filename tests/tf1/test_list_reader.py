@@ -170,6 +170,17 @@ def test_truncated_list_is_refused(folder, size):
         read(folder)
 
 
+@pytest.mark.parametrize(
+    "header", ["{'descr': (", "\0", "1 if", "(" * 90, "{'descr': '<U9', 'shape': 3}"]
+)
+def test_damaged_header_of_a_list_is_told(folder, header):
+    path = folder / UNLABELED
+    content = path.read_bytes()
+    path.write_bytes(content[:10] + header.encode().ljust(len(header) + 9) + content[120:])
+    with pytest.raises(InputError, match=r"Expected an array in .*test_1_un.*; restore the file"):
+        read(folder)
+
+
 def test_pickled_list_is_refused(folder):
     path = folder / "test_filenames.npy"
     np.save(path, np.load(path).astype(object), allow_pickle=True)
