@@ -24,6 +24,9 @@ TRAIN = [
     "--meta_print_step=1",
     "--meta_save_step=3",
     "--meta_val_print_step=2",
+    # Steps are unrolled: fewer are traced sooner.
+    "--train_base_epoch_num=4",
+    "--re_train_epoch_num=2",
 ]
 
 
@@ -129,14 +132,16 @@ def test_validation_that_a_kill_prevented_is_made_up_for(home, monkeypatch):
     assert result.stdout.startswith("Nothing to do")
 
 
-def test_damaged_newest_checkpoint_is_set_aside(home):
+def test_longer_run_goes_on_before_the_newest_checkpoint_where_that_is_damaged(home):
     folder = home / "checkpoints" / "damaged"
-    short = [*TRAIN, "--metatrain_iterations=6", "--exp_name=damaged"]
+    short = [*TRAIN, "--metatrain_iterations=6", "--cache=none", "--exp_name=damaged"]
     assert run("train.py", *short, cwd=home).returncode == 0
     flip_bit(folder / "step_6.npz", 8 * 5000)
     result = run("train.py", *TRAIN, "--exp_name=damaged", cwd=home)
     assert result.returncode == 0, result.stderr
     assert "step_6.npz, received a damaged file" in result.stderr
+    assert "meta-train 4/12" in result.stderr
+    assert "meta-train 3/12" not in result.stderr
     assert (folder / "damaged_step_6.npz").exists()
     assert_like_whole(home, "damaged")
 
