@@ -35,8 +35,12 @@ def check_memory(num_bytes: float, what: str, remedy: str, *settings: str) -> No
     limit = memory_limit()
     check(
         num_bytes <= limit,
-        f"at most the {limit / 1e9:.3g} GB of memory that there are for {what}",
-        f"a need of about {num_bytes / 1e9:.3g} GB",
+        f"at most the {_gigabytes(limit)} GB of memory that there are for {what}",
+        f"a need of about {_gigabytes(num_bytes)} GB",
         remedy,
         *settings,
     )
+
+
+def _gigabytes(num_bytes: float) -> str:
+    return f"{float(f'{num_bytes / 1e9:.3g}'):,}"  # Three digits, and no exponent.
