@@ -4,6 +4,7 @@ import importlib.metadata
 import sys
 from collections.abc import Sequence
 
+from lst_tf2 import errors
 from lst_tf2.cli import (
     ablation,
     check,
@@ -21,17 +22,11 @@ from lst_tf2.cli import (
 )
 from lst_tf2.cli.command import exit_on_input_error, run
 from lst_tf2.cli.help_text import reference_tables
-from lst_tf2.errors import check as expect
 
 # In the order of a first walk.
 GROUPS = {
     "Your own images": (predict.PREDICT, letters.LETTERS),
-    "Images and episodes": (
-        glyphs.GLYPHS,
-        prepare.PREPARE,
-        check.CHECK,
-        episodes.EPISODES,
-    ),
+    "Images and episodes": (glyphs.GLYPHS, prepare.PREPARE, check.CHECK, episodes.EPISODES),
     "Training": (train.PRETRAIN, train.TRAIN),
     "Evaluation": (tune.TUNE, test.TEST, report.REPORT, ablation.ABLATION, compare.COMPARE),
     "Weights of the original program": (convert.CONVERT,),
@@ -79,7 +74,7 @@ def _run_named(arguments: Sequence[str]) -> None:
         print(f"lst_tf2 {importlib.metadata.version('lst_tf2')}")
     else:
         expected = f"a command of lst ({', '.join(COMMANDS)})"
-        expect(False, expected, repr(name), "`lst --help` tells more")
+        errors.check(False, expected, repr(name), "`lst --help` tells more")
 
 
 def overview() -> str:

@@ -24,8 +24,7 @@ from lst_tf2.data.balance import EQUAL, read_balance
 from lst_tf2.data.layout import POOLS, Catalogue, scan_split
 from lst_tf2.data.sampling import INDEX_DTYPE, pool_size, sample_arrays, sample_counts
 from lst_tf2.errors import InputError, MissingInputError, check
-from lst_tf2.storage.arrays import checksum_of
-from lst_tf2.storage.files import new_folder, read_json, write_bytes, write_json
+from lst_tf2.storage.files import checksum_of, new_folder, read_json, write_bytes, write_json
 from lst_tf2.storage.locks import held
 
 LISTS_FOLDER = "episode_lists"

@@ -62,5 +62,5 @@ def folder_digest(folder: pathlib.Path, split: str, class_name: str) -> str:
         class_folder = folder / f"{pool}_{split}" / class_name
         for path in class_folder.iterdir() if class_folder.is_dir() else ():
             name = f"{pool}_{split}/{class_name}/{path.name}"
-            digests[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+            digests[name] = files.checksum_of(path)
     return class_digest(digests)

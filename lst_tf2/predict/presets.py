@@ -18,8 +18,8 @@ from lst_tf2.predict.our_backbones import WEIGHING, from_arrays
 from lst_tf2.predict.packing import pack, unpack
 from lst_tf2.runs.checkpoints import read_arrays
 from lst_tf2.runs.run_folder import COMPUTE_SETTINGS, LEARNER_SETTINGS
-from lst_tf2.storage.arrays import checksum_of, write_arrays
-from lst_tf2.storage.files import read_json, write_bytes, write_json
+from lst_tf2.storage.arrays import write_arrays
+from lst_tf2.storage.files import checksum_of, read_json, write_bytes, write_json
 
 PRESETS = pathlib.Path(__file__).parent / "presets"
 FORMAT = "lst_tf2 backbone 1"

@@ -77,8 +77,3 @@ def _check_seal(content: bytes) -> None:
         is_whole = end.startswith(END_OF_ARCHIVE) and end.endswith(b"\0\0")
     if not is_whole:
         raise ValueError("its checksum is not that of its content")
-
-
-def checksum_of(path: pathlib.Path) -> str:
-    """Returns the SHA-256 of a file in hexadecimal digits."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -80,6 +80,11 @@ def write_json(path: pathlib.Path, value: Any, *, sealed: bool = False) -> None:
     write_bytes(path, (json.dumps(value, indent=2) + "\n").encode())
 
 
+def checksum_of(path: pathlib.Path) -> str:
+    """Returns the SHA-256 of a file in hexadecimal digits."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def _checksum(value: dict) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 

@@ -19,9 +19,10 @@ class Every(NamedTuple):
     action: Callable[[int, dict[str, float]], Any]
     at_stop: bool = False
 
-    def is_due(self, step: int, last: int) -> bool:
-        """Returns whether it runs after `step` steps of `last`."""
-        return step % self.steps == 0 or step == last
+
+def is_due(every_steps: int, step: int, last: int) -> bool:
+    """Returns whether what is done every so many steps is due after `step` steps of `last`."""
+    return step % every_steps == 0 or step == last
 
 
 def check_finite(step: int, scalars: dict[str, float]) -> None:
@@ -73,6 +74,6 @@ def _run_actions(actions: list[Every], done: int, last: int, scalars: dict[str, 
     signum = end_signal()
     for every in actions:
         signum = end_signal()
-        if every.is_due(done, last) or (signum and every.at_stop):
+        if is_due(every.steps, done, last) or (signum and every.at_stop):
             every.action(done, scalars)
     return signum

@@ -27,7 +27,7 @@ from lst_tf2.stopping import end_signal
 from lst_tf2.structures import Episode
 from lst_tf2.training.distributed_step import DistributedMetaTrainer
 from lst_tf2.training.failed_step import keep_failed_step
-from lst_tf2.training.loop import Every, check_finite, run_steps
+from lst_tf2.training.loop import Every, check_finite, is_due, run_steps
 from lst_tf2.training.meta_step import MetaTrainer
 from lst_tf2.training.optimizers import rate_of
 from lst_tf2.training.profiling import profile
@@ -60,9 +60,8 @@ def meta_train(config: MetaTrainConfig, *, overwrite: bool = False) -> str:
     )
     trainer = build_trainer(config, distribution)
     is_writing = distribution.is_chief
-    with contextlib.ExitStack() as held:
-        if is_writing:
-            held.enter_context(claimed(config.run_folder, config, overwrite=overwrite))
+    claim = claimed(config.run_folder, config, overwrite=overwrite)
+    with claim if is_writing else contextlib.nullcontext():
         distribution.wait_for_all()
         folder = pathlib.Path(config.run_folder)
         store = CheckpointStore(folder, trainer.named_variables())
@@ -105,8 +104,8 @@ def owes_validation(loop: LoopConfig, step: int, record: Mapping[str, float]) ->
     """Returns whether a run was ended after `step` before the validation that was due then."""
     if not (step and loop.validate_every_steps):
         return False
-    is_due = Every(loop.validate_every_steps, print).is_due(step, loop.num_steps)
-    return is_due and record.get("validated", step) < step
+    was_due = is_due(loop.validate_every_steps, step, loop.num_steps)
+    return was_due and record.get("validated", step) < step
 
 
 class MetaTraining:
@@ -158,13 +157,12 @@ class MetaTraining:
         """Returns what is done between steps, by the chief alone."""
         loop = self.config.loop
         actions = [
-            Every(loop.summary_every_steps, lambda *args: self.write_scalars(progress, *args)),
-            # Last, so that nothing that belongs to a saved step is still to be done.
-            Every(loop.save_every_steps, self.save, at_stop=True),
+            Every(loop.summary_every_steps, lambda *args: self.write_scalars(progress, *args))
         ]
         if loop.validate_every_steps:
-            actions.insert(1, Every(loop.validate_every_steps, self.validate))
-        return actions
+            actions.append(Every(loop.validate_every_steps, self.validate))
+        # Last, so that nothing that belongs to a saved step is still to be done.
+        return [*actions, Every(loop.save_every_steps, self.save, at_stop=True)]
 
     def _step_fn(self, lists: EpisodeLists, share: range) -> Callable[[int, Episode], dict]:
         """Returns what takes a step; where it fails, the chief keeps the episode behind it."""
