@@ -81,7 +81,7 @@ class CheckpointStore:
             try:
                 found, self.record = read_checkpoint(path)
             except DamagedFileError as error:
-                _set_aside(path, error)
+                _set_aside(path, error, "the run goes on from an earlier one")
                 continue
             variables = self.variables
             if not any("optimizer" in name for name in found):
@@ -96,7 +96,8 @@ class CheckpointStore:
             if (self.folder / BEST_NAME).exists():
                 self.best_accuracy = read_best(self.folder)["val_accuracy"]
         except DamagedFileError as error:
-            _set_aside(self.folder / BEST_NAME, error)
+            then = "the best of the validations that follow takes its place"
+            _set_aside(self.folder / BEST_NAME, error, then)
 
     def _write(self, name: str, record: dict[str, float]) -> pathlib.Path:
         values = {name: variable.numpy() for name, variable in self.variables.items()}
@@ -105,11 +106,12 @@ class CheckpointStore:
         return self.folder / name
 
 
-def _set_aside(path: pathlib.Path, error: InputError) -> None:
+def _set_aside(path: pathlib.Path, error: InputError, then: str) -> None:
     """Renames a damaged file, so that a run goes on without it and nothing is lost."""
     aside = path.with_name(f"damaged_{path.name}")
     path.replace(aside)
-    print(f"warning: {error} It is set aside as {aside}.", file=sys.stderr)
+    fault = str(error).removesuffix(f"; {DAMAGE_REMEDY}.")
+    print(f"warning: {fault}; it is set aside as {aside}, and {then}.", file=sys.stderr)
 
 
 def read_best(folder: pathlib.Path) -> dict[str, float]:

@@ -161,7 +161,9 @@ def test_damaged_newest_is_set_aside_and_the_run_goes_on_before_it(trainer, tmp_
         np.testing.assert_array_equal(value, saved[name], err_msg=name)
     assert (tmp_path / "damaged_step_2.npz").read_bytes() == content
     assert checkpoints.saved_steps(tmp_path) == [1]
-    assert "step_2.npz, received a damaged file" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "step_2.npz, received a damaged file" in told
+    assert told.endswith("damaged_step_2.npz, and the run goes on from an earlier one.\n")
 
 
 def test_cut_best_is_noticed_and_set_aside_when_the_run_goes_on(trainer, tmp_path, capsys):
@@ -171,7 +173,9 @@ def test_cut_best_is_noticed_and_set_aside_when_the_run_goes_on(trainer, tmp_pat
     path.write_bytes(path.read_bytes()[:-1000])
     store = checkpoints.CheckpointStore(tmp_path, trainer.named_variables())
     store.restore_newest()
-    assert "best.npz, received a damaged file" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "best.npz, received a damaged file" in told
+    assert told.endswith("and the best of the validations that follow takes its place.\n")
     assert [entry.name for entry in tmp_path.iterdir()] == ["damaged_best.npz"]
     assert store.save_if_best(2, 0.4)
 
