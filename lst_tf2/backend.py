@@ -9,6 +9,12 @@ from collections.abc import Iterator
 
 from lst_tf2.errors import InputError
 
+# Where Linux tells what processors can do, and what of it is about bfloat16.
+CPU_INFO = pathlib.Path("/proc/cpuinfo")
+BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
+# Compute capability of Ampere.
+FIRST_BFLOAT16_GPU = (8, 0)
+
 
 def configured_backend() -> str:
     """Returns the backend that Keras uses, or would use when it is imported.
@@ -36,6 +42,20 @@ def require_tensorflow_backend() -> None:
             f"Expected Keras to run on the TensorFlow backend, received {backend!r}; "
             "unset KERAS_BACKEND or set it to `tensorflow` (or mend `backend` in keras.json)."
         )
+
+
+def has_fast_bfloat16() -> bool:
+    """Returns whether what TensorFlow computes on multiplies bfloat16 faster than float32."""
+    import tensorflow as tf  # Asked for by models alone; commands answer `--help` without it.
+
+    if gpus := tf.config.list_physical_devices("GPU"):
+        details = tf.config.experimental.get_device_details(gpus[0])
+        return details.get("compute_capability", (0, 0)) >= FIRST_BFLOAT16_GPU
+    try:
+        flags = set(CPU_INFO.read_text().split())
+    except OSError:
+        return False
+    return bool(flags & BFLOAT16_FLAGS)
 
 
 @contextlib.contextmanager

@@ -20,6 +20,20 @@ class Interrupted(KeyboardInterrupt):
         super().__init__(message)
         self.signum = signum
 
+    @property
+    def status(self) -> int:
+        """What the process exits with, by convention."""
+        return 128 + self.signum
+
+
+class TimeIsUp(Interrupted):
+    """Signals the end of a run by its own limit of time."""
+
+    status = 124  # That of `timeout`.
+
+    def __init__(self, message: str):
+        super().__init__(0, message)
+
 
 class _State:
     """Holds what of signals concerns the whole process."""

@@ -43,3 +43,21 @@ def test_other_failures_of_the_device_stay_bugs():
     expected = pytest.raises(tf.errors.InternalError)
     with expected, backend.explain_exhausted_memory("pass --recompute"):
         raise tf.errors.InternalError(None, None, "something else")
+
+
+@pytest.mark.parametrize(("flags", "is_fast"), [("fma avx512_bf16", True), ("fma avx2", False)])
+def test_bfloat16_is_fast_where_the_processor_says_so(flags, is_fast, monkeypatch, tmp_path):
+    path = tmp_path / "cpuinfo"
+    monkeypatch.setattr(backend, "CPU_INFO", path)
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda _: [])
+    assert not backend.has_fast_bfloat16()  # No such file, as on other systems.
+    path.write_text(f"flags\t\t: fpu {flags}\n")
+    assert backend.has_fast_bfloat16() == is_fast
+
+
+@pytest.mark.parametrize(("capability", "is_fast"), [((9, 0), True), ((7, 5), False)])
+def test_bfloat16_is_fast_on_newer_gpus(capability, is_fast, monkeypatch):
+    details = {"compute_capability": capability}
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda _: ["gpu"])
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda _: details)
+    assert backend.has_fast_bfloat16() == is_fast

@@ -124,7 +124,7 @@ def exit_on_input_error() -> Iterator[None]:
         sys.exit(1)
     except KeyboardInterrupt as interrupt:
         print(str(interrupt) or INTERRUPTED, file=sys.stderr)
-        sys.exit(128 + getattr(interrupt, "signum", signal.SIGINT))
+        sys.exit(getattr(interrupt, "status", 128 + signal.SIGINT))
 
 
 def _told(error: InputError | OSError) -> str:

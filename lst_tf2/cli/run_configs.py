@@ -37,6 +37,10 @@ def pretrain_config(values: flags.FlagValues) -> config.PretrainConfig:
     """
     read = _read(PRETRAIN_SETTINGS, values)
     run = build(PretrainFlags, read)
+    recipe = None
+    if read["pre_recipe"] == config.MODERN.recipe_name:
+        recipe = config.MODERN  # Its defaults, where no flag is given.
+        read = {flag: value for flag, value in read.items() if values[flag].present}
     check(
         values.distribution == "none",
         "--distribution=none with --phase=pre: batch norm uses the statistics of the batch at "
@@ -49,7 +53,10 @@ def pretrain_config(values: flags.FlagValues) -> config.PretrainConfig:
         "run_folder": os.path.join(run.pretrain_folder, run.dataset),
         "optimizer": {} if run.has_floor else {"min_lr": 0.0},
     }
-    return build(config.PretrainConfig, read, given)
+    asked = build(config.PretrainConfig, read, given, default=recipe)
+    falling = asked.loop.num_steps if asked.is_falling else 0
+    optimizer = dataclasses.replace(asked.optimizer, falling_steps=falling)
+    return dataclasses.replace(asked, optimizer=optimizer)
 
 
 def train_config(values: flags.FlagValues) -> config.MetaTrainConfig:

@@ -21,10 +21,12 @@ from lst_tf2.config.method import (
 )
 from lst_tf2.config.piles import PilesConfig
 from lst_tf2.config.predict import PredictConfig
+from lst_tf2.config.recipe import RecipeConfig
 from lst_tf2.config.runs import (
     BN_STATS,
     CACHES,
     INITIAL_CLASSIFIERS,
+    MODERN,
     EpisodeRunConfig,
     ImageRunConfig,
     MetaTestConfig,

@@ -1,26 +1,35 @@
 """Settings of training loops: their length, their optimizer, their devices."""
 
 import dataclasses
+import math
+import re
 
 from lst_tf2.config.headings import OPTIMIZATION, RUNNING
 from lst_tf2.errors import check
 from lst_tf2.settings import Settings, setting
 
+# Seconds in what a time may be given in.
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 DISTRIBUTIONS = ("none", "mirrored", "multi_worker")
 
 
 @dataclasses.dataclass(frozen=True)
 class OptimizerConfig(Settings, group=OPTIMIZATION):
-    """Describes an optimizer whose rate is halved every `halve_every_steps`.
+    """Describes an optimizer whose rate is halved every `halve_every_steps`, or falls.
 
     `name` is that of a Keras optimizer, or of a registered one, or one around another:
-    `Addons>Lookahead(Adam)`.
+    `Addons>Lookahead(Adam)`. With `falling_steps` the rate rises to `initial_lr` over the first
+    `warmup_share` of them and then falls to 0 as half a cosine.
     """
 
     initial_lr: float = setting(1e-3, "Learning rate at the start.", at_least=0)
     min_lr: float = setting(1e-4, "Floor of the learning rate.", at_least=0)
     halve_every_steps: int = setting(1000, "Iterations between halvings.", at_least=1)
     name: str = setting("Adam", "Optimizer: any of Keras, or a registered one.")
+    momentum: float = setting(0.0, "Nesterov momentum of SGD.", at_least=0, at_most=0.999)
+    weight_decay: float = setting(0.0, "Share of the kernels added to gradients.", at_least=0)
+    falling_steps: int = setting(0, at_least=0)
+    warmup_share: float = setting(0.0, "Share of warm-up.", at_least=0, at_most=1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,8 +50,29 @@ class LoopConfig(Settings, group=RUNNING):
         flag="profile_steps",
     )
 
+    save_minutes: float = setting(
+        5.0,
+        "Minutes between checkpoints beside those: each is removed when the next is written; "
+        "0: none.",
+        flag="save_minutes",
+        at_least=0,
+    )
+    time_limit: str = setting(
+        "",
+        "Save and end after so long, e.g. 90s, 150m or 2h, with exit status 124; the same command "
+        "goes on from there.",
+        flag="time_limit",
+    )
+
     def check(self) -> None:
-        """Raises `InputError` unless the steps to profile are a range, or none."""
+        """Raises `InputError` for a time that is none, and for steps that are no range."""
+        check(
+            not self.time_limit or re.fullmatch(rf"\d+(\.\d+)?[{''.join(UNITS)}]", self.time_limit),
+            "time_limit as a number with its unit: s, m, h or d",
+            repr(self.time_limit),
+            "name it as 150m",
+            "time_limit",
+        )
         steps = self.profile_steps
         check(
             len(steps) == 2 and (steps == (0, 0) or 1 <= steps[0] <= steps[1]),
@@ -51,6 +81,20 @@ class LoopConfig(Settings, group=RUNNING):
             "name them as 10,12",
             "profile_steps",
         )
+
+    @property
+    def limit_seconds(self) -> float:
+        """Seconds after which the run ends; infinite without a limit."""
+        return (
+            float(self.time_limit[:-1]) * UNITS[self.time_limit[-1]]
+            if self.time_limit
+            else math.inf
+        )
+
+    @property
+    def save_every_seconds(self) -> float:
+        """Seconds between checkpoints beside those by steps."""
+        return self.save_minutes * 60 or math.inf
 
     @property
     def profiled(self) -> range:

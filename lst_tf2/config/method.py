@@ -9,7 +9,7 @@ from lst_tf2.settings import SIDES, Settings, setting
 
 ACTIVATIONS = ("leaky_relu", "relu", "None")
 NORMS = ("batch_norm", "layer_norm", "None")
-PRECISIONS = ("float32", "bfloat16", "float16")
+PRECISIONS = ("float32", "bfloat16", "float16", "auto")
 # Where the factories of our methods are; any other `package.module:factory` can be named too.
 METHODS = {
     "lst": "lst_tf2.adaptation.lst:build",
@@ -59,7 +59,8 @@ class ModelConfig(Settings, group=METHOD):
     precision: str = setting(
         "float32",
         "Precision of the backbone's convolutions: float32, bfloat16 (faster on processors with "
-        "AVX512_BF16 or AMX and on GPUs) or float16 (GPUs).",
+        "AVX512_BF16 or AMX and on GPUs), float16 (GPUs), or auto: bfloat16 where it is faster, "
+        "else float32.",
         flag="precision",
         group=RUNNING,
         choices=PRECISIONS,

@@ -6,6 +6,7 @@ from lst_tf2.config.episodes import PROTOCOLS, EpisodeConfig, ListConfig
 from lst_tf2.config.headings import DATA, EPISODE, METHOD, OPTIMIZATION, PRETRAINING, RUNNING
 from lst_tf2.config.loops import DistributionConfig, LoopConfig, OptimizerConfig
 from lst_tf2.config.method import AdaptationConfig, ModelConfig, SelfTrainingConfig
+from lst_tf2.config.recipe import RECIPES, RecipeConfig
 from lst_tf2.errors import check
 from lst_tf2.settings import SEEDS, Settings, part, setting
 
@@ -60,9 +61,40 @@ class PretrainConfig(ImageRunConfig, group=PRETRAINING):
     optimizer: OptimizerConfig = part(
         OptimizerConfig(halve_every_steps=5000),
         group=PRETRAINING,
-        initial_lr=("pre_lr", "Rate of pre-training."),
+        initial_lr=("pre_lr", "Rate of pre-training (modern: 0.1, at its peak)."),
         min_lr=("min_pre_lr", "Floor of that rate, with pre_lr_stop."),
         halve_every_steps="pre_lr_dropstep",
+        name=("pre_optimizer", "Optimizer: any of Keras, or a registered one (modern: SGD)."),
+        momentum=("pre_momentum", "Nesterov momentum of SGD (modern: 0.9)."),
+        weight_decay=(
+            "pre_weight_decay",
+            "Share of the kernels that is added to their gradients (modern: 0.0005).",
+        ),
+        warmup_share=(
+            "pre_warmup",
+            "Share of the iterations in which the rate rises, with pre_cosine (modern: 0.25).",
+        ),
+    )
+    recipe_name: str = setting(
+        "mtl",
+        "`mtl`: as in the paper, by Adam on images as they are. `modern`: augmented images, two "
+        "tasks, SGD with a falling rate, averaged weights, bfloat16 where it is fast; it sets the "
+        "defaults of the flags whose help names it.",
+        flag="pre_recipe",
+        choices=RECIPES,
+    )
+    is_falling: bool = setting(
+        False,
+        "Let the rate fall as half a cosine over all iterations instead of halving it (modern: "
+        "yes).",
+        flag="pre_cosine",
+    )
+    recipe: RecipeConfig = part(RecipeConfig())
+    start_path: str = setting(
+        "",
+        "Start from the kernels in this file: a checkpoint <folder>/step_<n>.npz, or the "
+        "weights.npz of a preset.",
+        flag="pre_start",
     )
     num_classes: int = setting(
         64,
@@ -72,7 +104,10 @@ class PretrainConfig(ImageRunConfig, group=PRETRAINING):
         at_least=2,
     )
     batch_size: int = setting(
-        64, "Images per iteration of pre-training.", flag="pretrain_batch_size", at_least=1
+        64,
+        "Images per iteration of pre-training (modern: 128).",
+        flag="pretrain_batch_size",
+        at_least=1,
     )
     keep_probability: float = setting(
         0.9,
@@ -84,6 +119,29 @@ class PretrainConfig(ImageRunConfig, group=PRETRAINING):
     seed: int = setting(
         0, "Seed of initial weights and dropout.", flag="seed", group=RUNNING, **SEEDS
     )
+
+
+# What `modern` changes; the rest is as in the paper.
+MODERN = PretrainConfig(
+    "",
+    "",
+    model=ModelConfig(precision="auto"),
+    recipe_name="modern",
+    batch_size=128,
+    is_falling=True,
+    optimizer=OptimizerConfig(
+        0.1, 0.0, 5000, "SGD", momentum=0.9, weight_decay=5e-4, warmup_share=0.25
+    ),
+    recipe=RecipeConfig(
+        is_flipped=True,
+        crop_pixels=4,
+        jitter=0.2,
+        turned_share=0.5,
+        mixup=0.2,
+        label_smoothing=0.1,
+        average_decay=0.998,
+    ),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,7 +199,14 @@ class MetaTrainConfig(EpisodeRunConfig, group=OPTIMIZATION):
     seed: int = setting(0, flag="seed", group=RUNNING, **SEEDS)
 
     def check(self) -> None:
-        """Raises `InputError` for a step that can not be divided over devices."""
+        """Raises `InputError` for what can not be where episodes are divided over devices."""
+        check(
+            self.distribution.kind != "multi_worker" or not self.loop.time_limit,
+            "no time_limit with several workers, whose clocks differ",
+            self.loop.time_limit,
+            "end them by a signal",
+            *("kind", "time_limit"),
+        )
         check(
             self.distribution.kind == "none"
             or not (self.jit_compile or self.model.precision == "float16"),

@@ -78,29 +78,49 @@ def name_parts(**parts) -> dict:
 
 @registered
 class PretrainModel(Rebuildable, keras.Model):
-    """Classifies images into all base classes; only its backbone is used afterwards."""
+    """Classifies images into all base classes; only its backbone is used afterwards.
 
-    def __init__(self, config: ModelConfig, num_classes: int, **kwargs):
+    With `num_turns` a second head, `turn_head`, tells by how much an image was turned.
+    """
+
+    def __init__(self, config: ModelConfig, num_classes: int, num_turns: int = 0, **kwargs):
         super().__init__(**kwargs)
-        self.config, self.num_classes = config, num_classes
+        self.config, self.num_classes, self.num_turns = config, num_classes, num_turns
         self.backbone = ResNet12(config, name="backbone")
         self.head = LinearHead(config.embedding_width, num_classes, name="head")
+        self.turn_head = None
+        if num_turns:
+            self.turn_head = LinearHead(config.embedding_width, num_turns, name="turn_head")
+
+    @property
+    def heads(self) -> dict:
+        """The heads by their names."""
+        return {"head": self.head} | ({"turn_head": self.turn_head} if self.turn_head else {})
 
     def named_variables(self) -> dict:
         """Returns all variables by names that do not depend on Keras."""
-        return name_parts(backbone=self.backbone, head=self.head)
+        return name_parts(backbone=self.backbone, **self.heads)
 
     @property
     def learned_variables(self) -> list:
-        """What pre-training learns: kernels, shifts as biases, and the head; no scale."""
-        return [*self.backbone.kernels, *self.backbone.shifts, self.head.kernel, self.head.bias]
+        """What pre-training learns: kernels, shifts as biases, and the heads; no scale."""
+        heads = name_parts(**self.heads).values()
+        return [*self.backbone.kernels, *self.backbone.shifts, *heads]
+
+    @property
+    def decayed_variables(self) -> list:
+        """Those of them that weight decay shrinks: all kernels."""
+        return [*self.backbone.kernels, *(head.kernel for head in self.heads.values())]
+
+    def embed(self, images: tf.Tensor, **kwargs) -> tf.Tensor:
+        """Returns embeddings `[B, D]` of `images` `[B, H, W, 3]`; `kwargs` are the backbone's."""
+        return tf.reduce_mean(self.backbone(scale_pixels(images), **kwargs), axis=[1, 2])
 
     def call(
         self, images: tf.Tensor, keep_probability: float = 1.0, seed: tf.Tensor | None = None
     ) -> tf.Tensor:
         """Returns logits `[B, num_classes]` of `images` `[B, H, W, 3]`."""
-        maps = self.backbone(scale_pixels(images), keep_probability=keep_probability, seed=seed)
-        return self.head(tf.reduce_mean(maps, axis=[1, 2]))
+        return self.head(self.embed(images, keep_probability=keep_probability, seed=seed))
 
 
 @registered

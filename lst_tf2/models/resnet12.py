@@ -6,6 +6,7 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
+from lst_tf2.backend import has_fast_bfloat16
 from lst_tf2.config import ModelConfig
 from lst_tf2.models.layers import ScaleShiftConv, UncastLayer, activate, build_norm, convolve
 from lst_tf2.models.normalizers import Normalizer
@@ -65,6 +66,8 @@ class ResNet12(Rebuildable, keras.Model):
     def __init__(self, config: ModelConfig, **kwargs):
         super().__init__(**kwargs)
         self.config, self.precision = config, config.precision
+        if config.precision == "auto":
+            self.precision = "bfloat16" if has_fast_bfloat16() else "float32"
         channels = (3, *config.filters)
         self.blocks = [
             ResidualBlock(channels[i], channels[i + 1], config, name=f"block{i + 1}")
@@ -107,6 +110,7 @@ class ResNet12(Rebuildable, keras.Model):
         keep_probability: float = 1.0,
         seed: tf.Tensor | None = None,
         normalizer: Normalizer | None = None,
+        mix: Callable[[tf.Tensor, int], tf.Tensor] | None = None,
     ) -> tf.Tensor:
         """Returns the feature maps of a batch.
 
@@ -116,13 +120,14 @@ class ResNet12(Rebuildable, keras.Model):
             seed: `[2]` int32, of the dropout masks; needed where that share is below 1.
             normalizer: Normalizes each convolution, in inference; by default the norm of the
                 config.
+            mix: Changes what goes into a block, by the block's number from 0.
 
         Returns:
             `[B, H / 16, W / 16, D]` float32 for four blocks.
         """
         outputs = tf.cast(images, self.precision)
         for index, run_block in enumerate(self._block_runs(normalizer)):
-            outputs = run_block(outputs)
+            outputs = run_block(mix(outputs, index) if mix else outputs)
             if keep_probability < 1:
                 outputs = tf.nn.experimental.stateless_dropout(
                     outputs, rate=1 - keep_probability, seed=tf.stack([seed[0], seed[1] + index])

@@ -23,6 +23,8 @@ FOREIGN_PREFIX = "tf1/"
 RECORD_PREFIX = "record/"
 STEP_NAME = re.compile(r"step_(\d+)\.npz")
 BEST_NAME = "best.npz"
+# Says in the record that a checkpoint is there until the next.
+PASSING = "passing"
 DAMAGE_REMEDY = "remove it to go on from an earlier one"
 
 
@@ -47,17 +49,23 @@ def _state_of(optimizer: Any) -> list:
 class CheckpointStore:
     """Saves and restores the state of a run, in `<run folder>/step_<n>.npz` and `best.npz`.
 
-    `record` holds the numbers saved beside the state that was restored.
+    `record` holds the numbers saved beside the state that was restored. A checkpoint that is not
+    kept goes when the next one is written.
     """
 
     def __init__(self, folder: pathlib.Path, variables: dict[str, Any]):
         self.folder, self.variables = folder, variables
         self.record: dict[str, float] = {}
         self.best_accuracy = -math.inf
+        self.passing: pathlib.Path | None = None
 
-    def save(self, step: int, **record: float) -> pathlib.Path:
+    def save(self, step: int, *, is_kept: bool = True, **record: float) -> pathlib.Path:
         """Writes the state after `step` steps, with numbers about it, and returns the file."""
-        return self._write(f"step_{step}.npz", record)
+        path = self._write(f"step_{step}.npz", record | ({} if is_kept else {PASSING: 1}))
+        if self.passing not in (None, path):
+            self.passing.unlink(missing_ok=True)
+        self.passing = None if is_kept else path
+        return path
 
     def save_if_best(self, step: int, accuracy: float) -> bool:
         """Writes the state as the best if no earlier one had that accuracy; says whether."""
@@ -83,6 +91,7 @@ class CheckpointStore:
             except DamagedFileError as error:
                 _set_aside(path, error, "the run goes on from an earlier one")
                 continue
+            self.passing = path if self.record.pop(PASSING, 0) else None
             variables = self.variables
             if not any("optimizer" in name for name in found):
                 # Converted from the original, which keeps no optimizer: its state begins anew.

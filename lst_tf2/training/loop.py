@@ -1,23 +1,28 @@
 """The training loop: steps, and what is done every so many of them."""
 
 import math
+import time
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+from tqdm import tqdm
+
 from lst_tf2.errors import InputError, LostWorkerError
 from lst_tf2.progress import Progress
-from lst_tf2.stopping import Interrupted, end_signal, finishing_steps
+from lst_tf2.stopping import Interrupted, TimeIsUp, end_signal, finishing_steps
 
 
 class Every(NamedTuple):
     """Runs `action(step, scalars)` after every `steps` steps and after the last.
 
-    With `at_stop` also after the step in which a signal ends the run.
+    Also where `seconds` have passed since it ran, and with `at_stop` after the step in which a
+    signal or a limit of time ends the run.
     """
 
     steps: int
     action: Callable[[int, dict[str, float]], Any]
     at_stop: bool = False
+    seconds: float = math.inf
 
 
 def is_due(every_steps: int, step: int, last: int) -> bool:
@@ -41,13 +46,17 @@ def run_steps(
     steps: range,
     actions: list[Every],
     progress: Progress,
+    limit_seconds: float = math.inf,
 ) -> None:
     """Calls `step_fn(step, batch)` for each of `steps` and then the actions that are due.
 
     Raises:
         InputError: If a loss is not finite; that step's actions do not run.
-        Interrupted: If a signal asked for the end, after the step and what it has to save.
+        Interrupted: If a signal asked for the end, or the time is up, after the step and what it
+            has to save.
     """
+    end_at = time.monotonic() + limit_seconds
+    schedule = _Schedule(actions, steps.stop)
     with finishing_steps():
         for step, batch in zip(steps, progress.time_waits(batches), strict=True):
             try:
@@ -59,21 +68,48 @@ def run_steps(
             done = step + 1
             check_finite(done, scalars)
             progress.advance(**{n: value for n, value in scalars.items() if "norm" not in n})
+            is_time_up = time.monotonic() >= end_at and done < steps.stop
             with progress.pause():
-                signum = _run_actions(actions, done, steps.stop, scalars)
+                signum = schedule.run(done, scalars, is_time_up=is_time_up)
             if signum:
-                raise Interrupted(
-                    signum,
-                    f"Stopped after step {done} of {steps.stop}, which is saved; the same command "
-                    "goes on from there.",
-                )
+                raise Interrupted(signum, f"Stopped {_rest(progress)}.")
+            if is_time_up:
+                raise TimeIsUp(f"The time is up {_plan(progress, limit_seconds)}.")
 
 
-def _run_actions(actions: list[Every], done: int, last: int, scalars: dict[str, float]) -> int:
-    """Returns the signal that was there before the last action, 0 for none."""
-    signum = end_signal()
-    for every in actions:
+def _rest(progress: Progress) -> str:
+    return (
+        f"after step {progress.done} of {progress.total}, which is saved; the same command goes "
+        "on from there"
+    )
+
+
+def _plan(progress: Progress, limit_seconds: float) -> str:
+    """Returns what is left to do, and how long that takes at the pace so far."""
+    left = progress.total - progress.done
+    seconds = left / progress.steps_per_second()
+    sittings = math.ceil(seconds / max(limit_seconds, 1.0))
+    return (
+        f"{_rest(progress)}. The {left} steps that are left take about "
+        f"{tqdm.format_interval(seconds)} at this pace, {sittings} more of this time limit"
+    )
+
+
+class _Schedule:
+    """Runs actions when they are due."""
+
+    def __init__(self, actions: list[Every], last: int):
+        self.actions, self.last = actions, last
+        self.ran_at = [time.monotonic()] * len(actions)
+
+    def run(self, done: int, scalars: dict[str, float], *, is_time_up: bool) -> int:
+        """Returns the signal that was there before the last action, 0 for none."""
         signum = end_signal()
-        if is_due(every.steps, done, last) or (signum and every.at_stop):
-            every.action(done, scalars)
-    return signum
+        for place, every in enumerate(self.actions):
+            signum = end_signal()
+            is_late = time.monotonic() - self.ran_at[place] >= every.seconds
+            is_end = (signum or is_time_up) and every.at_stop
+            if is_due(every.steps, done, self.last) or is_late or is_end:
+                every.action(done, scalars)
+                self.ran_at[place] = time.monotonic()
+        return signum

@@ -151,7 +151,7 @@ class MetaTraining:
             actions = self._actions(progress) if config.distribution.is_chief else []
             step_fn = profile(self._step_fn(train_lists, share), loop.profiled, self.store.folder)
             with tell_of_rows():
-                run_steps(step_fn, batches, steps, actions, progress)
+                run_steps(step_fn, batches, steps, actions, progress, loop.limit_seconds)
 
     def _actions(self, progress: Progress) -> list[Every]:
         """Returns what is done between steps, by the chief alone."""
@@ -162,7 +162,10 @@ class MetaTraining:
         if loop.validate_every_steps:
             actions.append(Every(loop.validate_every_steps, self.validate))
         # Last, so that nothing that belongs to a saved step is still to be done.
-        return [*actions, Every(loop.save_every_steps, self.save, at_stop=True)]
+        save = Every(
+            loop.save_every_steps, self.save, at_stop=True, seconds=loop.save_every_seconds
+        )
+        return [*actions, save]
 
     def _step_fn(self, lists: EpisodeLists, share: range) -> Callable[[int, Episode], dict]:
         """Returns what takes a step; where it fails, the chief keeps the episode behind it."""
@@ -194,7 +197,9 @@ class MetaTraining:
 
     def save(self, step: int, _: dict[str, float]) -> None:
         """Saves the state, and whether its validation is still owed."""
-        self.store.save(step, validated=self.validated)
+        loop = self.config.loop
+        is_kept = is_due(loop.save_every_steps, step, loop.num_steps)
+        self.store.save(step, is_kept=is_kept, validated=self.validated)
 
     def validate(self, step: int, _: dict[str, float]) -> None:
         """Judges the learner on the next validation episodes; keeps it if it is the best.

@@ -41,13 +41,26 @@ class HalvingSchedule(keras.optimizers.schedules.LearningRateSchedule):
         return {"config": self.config}
 
 
+def schedule_of(config: OptimizerConfig) -> keras.optimizers.schedules.LearningRateSchedule:
+    """Returns the rate by the number of updates that were made."""
+    if not config.falling_steps:
+        return HalvingSchedule(config)
+    warmup = round(config.warmup_share * config.falling_steps)
+    return keras.optimizers.schedules.CosineDecay(
+        0.0 if warmup else config.initial_lr,
+        decay_steps=config.falling_steps - warmup,
+        warmup_target=config.initial_lr if warmup else None,
+        warmup_steps=warmup,
+    )
+
+
 def build_optimizer(config: OptimizerConfig, variables: list) -> Any:
     """Returns an optimizer with its slots built for `variables`, ready to be restored.
 
     Raises:
         InputError: If there is none of that name, or it needs more than a learning rate.
     """
-    optimizer = _create(config.name, HalvingSchedule(config))
+    optimizer = _create(config.name, config, schedule_of(config))
     if _is_legacy(type(optimizer)):
         optimizer._create_all_weights(variables)
     else:
@@ -67,18 +80,23 @@ def take_gradients_as_they_are(optimizer: Any) -> None:
 
 def rate_of(optimizer: Any, config: OptimizerConfig) -> float:
     """Returns the learning rate of the next update; Keras 2 would tell that of the last."""
-    return float(HalvingSchedule(config)(optimizer.iterations))
+    return float(schedule_of(config)(optimizer.iterations))
 
 
-def _create(name: str, schedule: HalvingSchedule, *, is_legacy: bool = False) -> Any:
+def _create(name: str, config: OptimizerConfig, schedule, *, is_legacy: bool = False) -> Any:
     """Returns the optimizer `name`, or `outer(inner)`: one that wraps another."""
     outer, _, inner = name.partition("(")
     found = _find_class(outer.strip(), is_legacy=is_legacy)
     if inner:
-        wrapped = _create(inner.strip().removesuffix(")"), schedule, is_legacy=_is_legacy(found))
+        wrapped = _create(
+            inner.strip().removesuffix(")"), config, schedule, is_legacy=_is_legacy(found)
+        )
         make = functools.partial(found, wrapped)
     elif found.__name__ == "Adam":
         make = functools.partial(found, learning_rate=schedule, epsilon=ADAM_EPSILON)
+    elif found.__name__ == "SGD":
+        momentum = {"momentum": config.momentum, "nesterov": config.momentum > 0}
+        make = functools.partial(found, learning_rate=schedule, **momentum)
     else:
         make = functools.partial(found, learning_rate=schedule)
     try:

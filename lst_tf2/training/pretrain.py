@@ -1,5 +1,7 @@
 """Pre-training of the backbone on all base classes (arXiv:1812.02391)."""
 
+import pathlib
+
 import keras
 import tensorflow as tf
 
@@ -12,11 +14,15 @@ from lst_tf2.errors import check
 from lst_tf2.models.learner import PretrainModel
 from lst_tf2.progress import Progress
 from lst_tf2.runs.checkpoints import CheckpointStore, optimizer_variables
+from lst_tf2.runs.initial_weights import restore_kernels
 from lst_tf2.runs.run_folder import claimed
 from lst_tf2.structures import Examples
+from lst_tf2.training.augmentation import NUM_TURNS
+from lst_tf2.training.average import Average
 from lst_tf2.training.gradients import LossScale, apply_if_finite, gradients_of
-from lst_tf2.training.loop import Every, run_steps
+from lst_tf2.training.loop import Every, is_due, run_steps
 from lst_tf2.training.optimizers import build_optimizer, rate_of
+from lst_tf2.training.pretrain_losses import PretrainLosses
 from lst_tf2.training.profiling import profile
 from lst_tf2.training.summaries import Summaries
 
@@ -27,45 +33,50 @@ class Pretrainer:
     def __init__(self, config: PretrainConfig):
         keras.utils.set_random_seed(config.seed)  # Initial weights alone draw from it.
         self.config = config
-        self.model = PretrainModel(config.model, config.num_classes)
+        num_turns = NUM_TURNS if config.recipe.turned_share else 0
+        self.model = PretrainModel(config.model, config.num_classes, num_turns)
+        if config.start_path:
+            restore_kernels(self.model.backbone, pathlib.Path(config.start_path))
+        self.losses = PretrainLosses(config)
         self.optimizer = build_optimizer(config.optimizer, self.model.learned_variables)
+        self.average = Average(self.model.learned_variables, config.recipe.average_decay)
         self.loss_scale = LossScale() if config.model.precision == "float16" else None
         self.train_step = tf.function(self._train_step)
 
     def named_variables(self) -> dict:
-        """Returns the state of the run by names."""
+        """Returns the state of the run by names: what later commands read, and the rest."""
         scale = self.loss_scale.named_variables() if self.loss_scale else {}
         state = optimizer_variables("optimizer", self.optimizer)
-        return self.model.named_variables() | state | scale
+        return self.average.named_variables(self.model.named_variables()) | state | scale
 
-    def _train_step(self, step: tf.Tensor, batch: Examples) -> dict[str, tf.Tensor]:
-        # Blocks add their number to the second half, hence the distance.
-        seed = tf.stack([self.config.seed, step * len(self.config.model.filters)])
+    def _train_step(self, step: tf.Tensor, batch: Examples, side: int) -> dict[str, tf.Tensor]:
         with tf.GradientTape() as tape:
-            logits = self.model(
-                batch.inputs, keep_probability=self.config.keep_probability, seed=seed
-            )
-            loss = tf.reduce_mean(
-                tf.nn.sparse_softmax_cross_entropy_with_logits(batch.labels, logits)
-            )
+            loss, accuracy = self.losses(self.model, batch, step, side)
         variables = self.model.learned_variables
         scale = self.loss_scale.scale if self.loss_scale else None
         gradients = gradients_of(tape, loss, variables, scale)
+        norm = tf.linalg.global_norm(gradients)
+        gradients = self._with_decay(gradients)
 
         def apply() -> None:
             self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+            self.average.update(step)
 
-        norm = tf.linalg.global_norm(gradients)
         if self.loss_scale:
             norm = tf.where(self.loss_scale.apply_if_finite(gradients, apply), norm, 0.0)
         else:  # A step that fails leaves the weights as they were.
             apply_if_finite([loss, norm], apply)
-        hits = tf.argmax(logits, axis=-1, output_type=tf.int32) == batch.labels
-        return {
-            "loss": loss,
-            "accuracy": tf.reduce_mean(tf.cast(hits, tf.float32)),
-            "gradient_norm": norm,
-        }
+        return {"loss": loss, "accuracy": accuracy, "gradient_norm": norm}
+
+    def _with_decay(self, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
+        decay = self.config.optimizer.weight_decay
+        if not decay:
+            return gradients
+        decayed = {id(variable) for variable in self.model.decayed_variables}
+        return [
+            gradient + decay * variable if id(variable) in decayed else gradient
+            for gradient, variable in zip(gradients, self.model.learned_variables, strict=True)
+        ]
 
 
 def pretrain(config: PretrainConfig, *, overwrite: bool = False) -> str:
@@ -107,9 +118,12 @@ def _run(trainer: Pretrainer, catalogue, store: CheckpointStore, steps: range) -
         named["speed/data_wait_seconds"] = progress.lap_wait()
         summaries.write_scalars(step, named)
 
+    def save(step: int, _: dict[str, float]) -> None:
+        store.save(step, is_kept=is_due(loop.save_every_steps, step, steps.stop))
+
     actions = [
         Every(loop.summary_every_steps, write_scalars),
-        Every(loop.save_every_steps, lambda step, _: store.save(step), at_stop=True),
+        Every(loop.save_every_steps, save, at_stop=True, seconds=loop.save_every_seconds),
     ]
     images = open_images(catalogue, config.model.image_size, config.cache)
     batches = stream_image_batches(catalogue, steps, config.batch_size, images, config.seed)
@@ -118,7 +132,8 @@ def _run(trainer: Pretrainer, catalogue, store: CheckpointStore, steps: range) -
     ) as progress:
 
         def step_fn(step: int, batch: Examples) -> dict[str, tf.Tensor]:
-            return trainer.train_step(tf.constant(step), batch)
+            side = config.recipe.size_at(step, loop.num_steps, config.model.image_size)
+            return trainer.train_step(tf.constant(step), batch, side)
 
         profiled = profile(step_fn, loop.profiled, store.folder)
-        run_steps(profiled, batches, steps, actions, progress)
+        run_steps(profiled, batches, steps, actions, progress, loop.limit_seconds)

@@ -197,3 +197,19 @@ def test_other_model_is_refused_and_not_set_aside(trainer, tmp_path):
     with pytest.raises(InputError, match="has shape"):
         checkpoints.CheckpointStore(tmp_path, wider.named_variables()).restore_newest()
     assert checkpoints.saved_steps(tmp_path) == [1]
+
+
+def test_passing_checkpoints_go_when_the_next_is_written(tmp_path):
+    variables = {"weight": tf.Variable([1.0])}
+    store = checkpoints.CheckpointStore(tmp_path, variables)
+    store.save(3, is_kept=False)
+    store.save(4)
+    store.save(5, is_kept=False)
+    store.save(5, is_kept=False)
+    assert checkpoints.saved_steps(tmp_path) == [4, 5]
+    further = checkpoints.CheckpointStore(tmp_path, variables)
+    assert further.restore_newest() == 5
+    assert further.record == {}
+    further.save(6)
+    further.save(7)
+    assert checkpoints.saved_steps(tmp_path) == [4, 6, 7]

@@ -6,7 +6,7 @@ import pytest
 
 from lst_tf2.errors import InputError, LostWorkerError
 from lst_tf2.progress import Progress
-from lst_tf2.stopping import Interrupted
+from lst_tf2.stopping import Interrupted, TimeIsUp
 from lst_tf2.training.loop import Every, run_steps
 
 
@@ -138,3 +138,36 @@ def test_wait_for_data_is_measured_per_step_and_shown_where_it_is_long(monkeypat
     lines = capsys.readouterr().err.splitlines()
     shown = [line.partition("data_wait=")[2].split(" ")[0] for line in lines]
     assert shown == ["50%", "67%", "57%", ""]
+
+
+def test_time_limit_ends_the_run_after_its_step_with_a_plan(monkeypatch):
+    clock, calls = [0.0], []
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+
+    def step_fn(*_):
+        clock[0] += 4.0
+        return {"loss": 1.0}
+
+    plan = r"step 2 of 9, which is saved; .* 7 steps that are left take about 00:28 .*, 5 more of"
+    actions = [Every(100, lambda step, _: calls.append(step), at_stop=True)]
+    with Progress("count", 9) as progress, pytest.raises(TimeIsUp, match=plan) as info:
+        run_steps(step_fn, iter(range(9)), range(9), actions, progress, 6.0)
+    assert calls == [2]
+    assert info.value.status == 124
+    with Progress("count", 9, start=7) as progress:  # The last step is the end in any case.
+        run_steps(step_fn, iter(range(2)), range(7, 9), actions, progress, 6.0)
+    assert calls == [2, 9]
+
+
+def test_actions_run_again_where_seconds_have_passed(monkeypatch):
+    clock, calls = [0.0], []
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+
+    def step_fn(*_):
+        clock[0] += 2.0
+        return {"loss": 1.0}
+
+    actions = [Every(4, lambda step, _: calls.append(step), seconds=5.0)]
+    with Progress("count", 9) as progress:
+        run_steps(step_fn, iter(range(9)), range(9), actions, progress)
+    assert calls == [3, 4, 7, 8, 9]

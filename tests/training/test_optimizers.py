@@ -77,3 +77,29 @@ def test_unknown_optimizers_are_refused(name, message):
 def test_optimizer_of_the_addons_says_what_it_needs():
     with pytest.raises(InputError, match=r"TensorFlow 2.15 and Python 3.10 or 3.11: pip install"):
         build_optimizer(OptimizerConfig(name="Addons>RectifiedAdam"), [tf.Variable([1.0])])
+
+
+def test_falling_rate_rises_first_and_ends_at_zero():
+    config = OptimizerConfig(0.2, falling_steps=8, warmup_share=0.25)
+    variable = tf.Variable([1.0])
+    optimizer = build_optimizer(config, [variable])
+    rates = []
+    for _ in range(9):
+        rates.append(rate_of(optimizer, config))
+        optimizer.apply_gradients([(tf.constant([1.0]), variable)])
+    falling = [0.1 * (1 + math.cos(math.pi * step / 6)) for step in range(7)]
+    np.testing.assert_allclose(rates, [0, 0.1, *falling], atol=1e-6)
+    without = OptimizerConfig(0.2, falling_steps=8)
+    assert rate_of(build_optimizer(without, [variable]), without) == pytest.approx(0.2)
+
+
+def test_sgd_takes_the_momentum_of_nesterov():
+    variable = tf.Variable([1.0])
+    config = OptimizerConfig(0.1, 0.1, name="SGD", momentum=0.9)
+    optimizer = build_optimizer(config, [variable])
+    value, velocity = 1.0, 0.0
+    for _ in range(4):
+        optimizer.apply_gradients([(tf.constant([2.0]), variable)])
+        velocity = 0.9 * velocity - 0.1 * 2.0
+        value += 0.9 * velocity - 0.1 * 2.0
+    np.testing.assert_allclose(variable.numpy(), [value], rtol=1e-6)
