@@ -13,7 +13,7 @@ DEMO_FLAGS := --seed=$(SEED) $(if $(filter 0,$(SEED)),,--pretrain_w_path=pretrai
 # A file's tests stay in one process; see tests/conftest.py.
 TWO_PROCESSES := -n 2 --dist loadgroup --no-loadscope-reorder
 
-.PHONY: demo ablation compare test browser quick test-goldens test-addons lint bench clean
+.PHONY: demo ablation compare cifar_fs rehearsal test browser quick test-goldens test-addons lint bench clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -39,6 +39,24 @@ ablation: $(VENV)/installed
 # All methods on the same episodes, after `make demo`; COMPARE_FLAGS narrows or widens it.
 compare: $(VENV)/installed
 	$(BIN)/lst compare --dataset=glyphs --exp_name=$(RUN) --episodes=25 $(COMPARE_FLAGS)
+
+# Pre-trains on CIFAR-FS and compares all methods; SOURCE is what `lst prepare cifar_fs` takes.
+CIFAR_FS := --flagfile=configs/cifar_fs/compare.flags --backbone=pretrain_weights/cifar_fs
+cifar_fs: $(VENV)/installed
+	test -d data/cifar_fs || $(BIN)/lst prepare cifar_fs --source="$(SOURCE)"
+	$(BIN)/lst pretrain --flagfile=configs/cifar_fs/pretrain.flags
+	set -e; for part in single mirrored; do \
+	  mirrored=$$(test $$part = single || echo --mirrored); \
+	  $(BIN)/lst compare $(CIFAR_FS) --shots=1 --nb_ul_samples=30 $$mirrored \
+	    --out=results/cifar_fs/$${part}_1shot; \
+	  $(BIN)/lst compare $(CIFAR_FS) --shots=5 --nb_ul_samples=50 $$mirrored \
+	    --out=results/cifar_fs/$${part}_5shot; \
+	done
+	$(BIN)/python -m benchmarks.cifar_fs
+
+# All phases at the size of tieredImageNet, on images of noise; takes 15 minutes and 3 GB of disk.
+rehearsal: $(VENV)/installed
+	$(BIN)/python -m benchmarks.rehearsal
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest $(TWO_PROCESSES)

@@ -7,13 +7,17 @@ classes outside the episode among the unlabeled images, in even and uneven numbe
 the support set alone, episode by episode. It writes results/compare_<dataset>.json, a table (.md),
 plots (.png) of accuracy, rejected distractors and reliability, and a page of all that (.html). The
 features are those of the run, each image embedded once; settings that `lst tune` chose for the run
-are used (--notuned: not).
+are used (--notuned: not). With --backbone it is of a preset or of pre-trained weights instead:
+
+    lst compare --dataset=cifar_fs --backbone=pretrain_weights/cifar_fs --num_dis=0,3
 """
 
 import dataclasses
 import os
 import pathlib
+import shlex
 from collections.abc import Sequence
+from typing import Any
 
 from absl import flags
 
@@ -42,9 +46,9 @@ MEMORY_REMEDY = "lower --nb_ul_samples or --num_dis"
 def run_compare(values: flags.FlagValues, _: Sequence[str]) -> None:
     """Compares, prints the table, and writes it, its numbers and a plot."""
     with tensorflow_run(values, MEMORY_REMEDY):
-        config = piles_config(CompareConfig, SETTINGS, values)
         out = pathlib.Path(build_from(CompareFlags, values).out)
         take_memory_as_needed()
+        config, subject = subject_and_config(values)
         from lst_tf2.evaluation.compare import compare
         from lst_tf2.evaluation.compare_report import (
             ACCURACY,
@@ -53,7 +57,7 @@ def run_compare(values: flags.FlagValues, _: Sequence[str]) -> None:
             write_comparison,
         )
 
-        payload = compare(config)
+        payload = compare(config, subject)
         for method, taken in payload["tuned"].items():
             print(tell_of_tuned(method, taken))
         print(format_comparison(payload["rows"], [ACCURACY]), end="\n\n")
@@ -62,7 +66,29 @@ def run_compare(values: flags.FlagValues, _: Sequence[str]) -> None:
         written.append(report_comparison(written[0]))
         print("Results: " + ", ".join(map(str, written)))
         stages = config.stages_of(first_method(payload["rows"]))
-        print(f"Next: {next_test(values, config, stages)}")
+        if config.backbone:
+            print(f"Next: {next_prediction(config.backbone, stages.method)}")
+        else:
+            print(f"Next: {next_test(values, config, stages)}")
+
+
+def subject_and_config(values: flags.FlagValues) -> tuple[CompareConfig, Any]:
+    """Returns the settings, and the backbone to judge where one is named; else None: a run's."""
+    name = values.backbone
+    if not name:
+        return piles_config(CompareConfig, SETTINGS, values), None
+    from lst_tf2.predict.judging import described_by_config, subject_of
+    from lst_tf2.predict.loading import load_backbone
+
+    backbone = load_backbone(name)
+    config = piles_config(CompareConfig, SETTINGS, values, **described_by_config(backbone))
+    return config, subject_of(backbone, config.way, config.seed)
+
+
+def next_prediction(backbone: str, method: str) -> str:
+    """Returns the prediction with a backbone and a method on people's own images."""
+    words = f"--backbone={shlex.quote(backbone)} --method={shlex.quote(method)}"
+    return f"lst predict {words} --support=<folder> --unlabeled=<folder>"
 
 
 COMPARE = Command("lst compare", __doc__, run_compare, SETTINGS)

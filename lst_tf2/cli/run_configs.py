@@ -116,21 +116,25 @@ def test_config(values: flags.FlagValues) -> config.MetaTestConfig:
 
 
 def piles_config(
-    cls: type, settings: tuple[type, ...], values: flags.FlagValues
+    cls: type, settings: tuple[type, ...], values: flags.FlagValues, **given: Any
 ) -> config.PilesConfig:
     """Returns the settings `cls` of a run on episodes of all kinds of piles.
+
+    Args:
+        cls: Of a comparison or a choice.
+        settings: Whose flags the command has.
+        values: Those of the flags.
+        **given: What is known without the run.
 
     Raises:
         InputError: If a flag is out of bounds, or there is no such run.
     """
     read = _read(settings, values)
     folder = build(RunNameFlags, read).run_folder
-    given = {
-        "run_folder": folder,
-        "data_folder": build(DataFlags, read).data_folder,
-        "model": read_model(pathlib.Path(folder)),
-    }
-    return build(cls, read, given)
+    known = {"run_folder": folder, "data_folder": build(DataFlags, read).data_folder}
+    if "model" not in given:
+        known["model"] = read_model(pathlib.Path(folder))
+    return build(cls, read, known | given)
 
 
 def with_tuned_settings(

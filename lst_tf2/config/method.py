@@ -130,6 +130,11 @@ class ModelConfig(Settings, group=METHOD):
         return self.filters[-1]
 
     @property
+    def map_shape(self) -> tuple[int, int, int]:
+        """Shape of an image's feature map, `(H, W, C)`."""
+        return (self.map_side, self.map_side, self.embedding_width)
+
+    @property
     def map_side(self) -> int:
         """Side of the last feature map in cells."""
         return self.image_size // 2 ** len(self.filters)

@@ -23,6 +23,13 @@ class PilesConfig(ImageRunConfig, group=EPISODE):
     model: ModelConfig  # That of the run, by no flags.
     test_iter: str = "last"
     split: str = "val"
+    weighting: str = "soft"  # `none` where there is no soft weighting network.
+    is_mirrored: bool = setting(
+        False,
+        "Embed each image as the mean of it and its mirror image; takes twice the time.",
+        flag="mirrored",
+        group=METHOD,
+    )
     use_tuned: bool = setting(
         True,
         "Where no settings are given, take those that `lst tune` chose for the run; else the "
@@ -90,4 +97,5 @@ class PilesConfig(ImageRunConfig, group=EPISODE):
         if name in RECURRENT:
             most = min(RECURRENT_STAGES["unlabeled_per_stage"], self.unlabeled_per_class)
             stages = {**RECURRENT_STAGES, "unlabeled_per_stage": most}
-        return SelfTrainingConfig(method=name, method_settings=tuple(words), **stages)
+        stages |= {"weighting": self.weighting, "method_settings": tuple(words)}
+        return SelfTrainingConfig(method=name, **stages)

@@ -43,6 +43,8 @@ EPISODES_AT_ONCE = 10
 # From the features of an episode, or from the maps of a batch of them, to results.
 FeaturesRun = MethodRun | EpisodeRun
 BatchRun = Callable[[Episode], NamedTuple]
+# From images [B, H, W, 3] uint8 to maps of their own.
+Embedder = Callable[[tf.Tensor], tf.Tensor]
 
 
 class FeatureTable:
@@ -100,21 +102,23 @@ def estimate_statistics(
         return calibrate(learner.backbone, images())
 
 
-def build_table(
-    learner: Learner,
-    rows: np.ndarray,
-    source: ImageSource,
-    stats: list[ChannelStats],
-    model: ModelConfig,
-) -> FeatureTable:
-    """Embeds every image in the sorted `rows` once; without `stats` as batches of their own."""
-    table = FeatureTable(rows, (model.map_side, model.map_side, model.embedding_width))
+def embedder(learner: Learner, stats: list[ChannelStats]) -> Embedder:
+    """Returns what embeds by the backbone of `learner`; without `stats`, batch by batch."""
     normalizer = FixedNormalizer(learner.backbone.convs, stats) if stats else None
+    return lambda images: learner.embed(images, normalizer).maps
 
-    @tf.function(reduce_retracing=True)
-    def embed(images: tf.Tensor) -> tf.Tensor:
-        return learner.embed(images, normalizer).maps
 
+def with_mirror_image(embed: Embedder) -> Embedder:
+    """Returns what embeds each image as the mean of it and its mirror image."""
+    return lambda images: (embed(images) + embed(images[:, :, ::-1])[:, :, ::-1]) / 2
+
+
+def build_table(
+    embed: Embedder, map_shape: tuple[int, int, int], rows: np.ndarray, source: ImageSource
+) -> FeatureTable:
+    """Embeds every image in the sorted `rows` once."""
+    table = FeatureTable(rows, map_shape)
+    embed = tf.function(embed, reduce_retracing=True)
     with Progress("embedding", len(rows), print_every=max(1, len(rows) // 10)) as progress:
         start = 0
         for images in stream_images(rows, EMBEDDED_AT_ONCE, source):
@@ -146,7 +150,7 @@ def run_calibrated(
     source = distribution.chief_first(
         lambda: open_images(lists.catalogue, config.model.image_size, config.cache)
     )
-    table = build_table(learner, rows_of(episodes), source, stats, config.model)
+    table = build_table(embedder(learner, stats), config.model.map_shape, rows_of(episodes), source)
     return run_from_table(batched(run_features, windows), table, episodes)
 
 

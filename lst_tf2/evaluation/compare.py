@@ -15,10 +15,11 @@ from lst_tf2.evaluation.calibrated import BatchRun, FeatureTable, batches_of
 from lst_tf2.evaluation.episode import MethodResult
 from lst_tf2.evaluation.piles import (
     KindRuns,
+    Subject,
     embed_episodes,
     episodes_of,
-    restore_run,
     stages_of_run,
+    subject_of_run,
     title_of,
 )
 from lst_tf2.evaluation.rejection import (
@@ -43,8 +44,12 @@ class Measured(NamedTuple):
     seconds: float  # an episode, of a graph that was traced before
 
 
-def compare(config: CompareConfig) -> dict[str, Any]:
+def compare(config: CompareConfig, subject: Subject | None = None) -> dict[str, Any]:
     """Runs all methods in all cells.
+
+    Args:
+        config: Methods, episodes, and of which run.
+        subject: A network in place of a run's.
 
     Returns:
         What `results/compare_<dataset>.json` holds: `rows`, one for each method and cell,
@@ -53,11 +58,11 @@ def compare(config: CompareConfig) -> dict[str, Any]:
     Raises:
         InputError: If the data, the run or a method can not be had.
     """
-    learner, step = restore_run(config)
+    subject = subject or subject_of_run(config)
     stages = {name: stages_of_run(config, config.stages_of(name)) for name in _names(config)}
-    runs = {name: KindRuns(learner, found) for name, (found, _) in stages.items()}
+    runs = {name: KindRuns(subject.learner, found) for name, (found, _) in stages.items()}
     episodes = {cell: episodes_of(config, cell) for cell in config.cells}
-    table = embed_episodes(config, learner, episodes)
+    table = embed_episodes(config, subject, episodes)
     total = len(runs) * len(config.cells) * config.num_episodes
     rows = []
     with Progress("comparing", total, print_every=max(1, total // 50)) as progress:
@@ -69,7 +74,7 @@ def compare(config: CompareConfig) -> dict[str, Any]:
                 progress.advance(config.num_episodes, **{f"{title_of(cell)} {name}": accuracy})
             rows += rows_of_cell(cell, found)
     wanted = [row for row in rows if row["method"] in config.compared]
-    settings = dataclasses.asdict(config) | {"test_step": step}
+    settings = dataclasses.asdict(config) | {"test_step": subject.step}
     tuned = {name: taken for name, (_, taken) in stages.items() if taken}
     return {"rows": wanted, "settings": settings, "tuned": tuned}
 

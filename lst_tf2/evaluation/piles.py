@@ -2,7 +2,7 @@
 
 import pathlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from lst_tf2.config import (
     SUPPORT,
@@ -16,11 +16,14 @@ from lst_tf2.data.feeding_order import arrange_mixed, episode_rows
 from lst_tf2.data.lists import open_lists
 from lst_tf2.evaluation.calibrated import (
     BatchRun,
+    Embedder,
     FeatureTable,
     batched,
     build_table,
+    embedder,
     estimate_statistics,
     rows_of,
+    with_mirror_image,
 )
 from lst_tf2.evaluation.episode import MethodRun, plan_test_windows
 from lst_tf2.evaluation.meta_test import restore_learner
@@ -41,6 +44,28 @@ class KindRuns:
         """Returns what runs the method on batches of episodes of a kind."""
         windows = plan_test_windows(cell, self.stages, "standard")
         return self.graphs.setdefault(tuple(windows), batched(self.run, windows))
+
+
+class Subject(NamedTuple):
+    """Holds what is judged: a network, and what methods start from."""
+
+    learner: Any  # Has `classifier`, `soft_weighting` and `read_inner_rates`.
+    embed: Embedder
+    map_shape: tuple[int, int, int]
+    step: int  # Of its checkpoint.
+
+
+def subject_of_run(config: PilesConfig) -> Subject:
+    """Returns the learner of a run, with statistics of images of base classes.
+
+    Raises:
+        InputError: If there is no such run, or no such images.
+    """
+    learner, step = restore_run(config)
+    stats = []
+    if config.model.norm == "batch_norm":
+        stats = estimate_statistics(learner, config.data_folder, config.model, config.seed)
+    return Subject(learner, embedder(learner, stats), config.model.map_shape, step)
 
 
 def restore_run(config: PilesConfig) -> tuple[Learner, int]:
@@ -73,16 +98,14 @@ def episodes_of(config: PilesConfig, cell: EpisodeConfig) -> list[Episode]:
 
 
 def embed_episodes(
-    config: PilesConfig, learner: Learner, episodes: Mapping[EpisodeConfig, list[Episode]]
+    config: PilesConfig, subject: Subject, episodes: Mapping[EpisodeConfig, list[Episode]]
 ) -> FeatureTable:
     """Returns the features of all images of the episodes, each embedded once."""
     catalogue = open_lists(config.list_of(config.cells[0])).catalogue
     source = open_images(catalogue, config.model.image_size, config.cache)
-    stats = []
-    if config.model.norm == "batch_norm":
-        stats = estimate_statistics(learner, config.data_folder, config.model, config.seed)
     rows = rows_of([episode for group in episodes.values() for episode in group])
-    return build_table(learner, rows, source, stats, config.model)
+    embed = with_mirror_image(subject.embed) if config.is_mirrored else subject.embed
+    return build_table(embed, subject.map_shape, rows, source)
 
 
 def title_of(cell: EpisodeConfig) -> str:

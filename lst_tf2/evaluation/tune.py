@@ -18,15 +18,15 @@ from lst_tf2.evaluation.climb import Values, climb
 from lst_tf2.evaluation.confidence_fit import NAMES, calibrate_line
 from lst_tf2.evaluation.piles import (
     KindRuns,
+    Subject,
     embed_episodes,
     episodes_of,
-    restore_run,
     stages_of_run,
+    subject_of_run,
 )
 from lst_tf2.evaluation.rejection import calibration_error, reliability
 from lst_tf2.evaluation.report import PERCENT
 from lst_tf2.evaluation.statistics import estimate
-from lst_tf2.models.learner import Learner
 from lst_tf2.progress import Progress
 
 
@@ -41,10 +41,10 @@ class Judged(NamedTuple):
 class Judge:
     """Runs a method with any settings on the same episodes; images are embedded once."""
 
-    def __init__(self, config: TuneConfig, learner: Learner, stages: SelfTrainingConfig):
-        self.learner, self.stages = learner, stages
+    def __init__(self, config: TuneConfig, subject: Subject, stages: SelfTrainingConfig):
+        self.learner, self.stages = subject.learner, stages
         self.episodes = {cell: episodes_of(config, cell) for cell in config.cells}
-        self.table = embed_episodes(config, learner, self.episodes)
+        self.table = embed_episodes(config, subject, self.episodes)
         self.known: dict[tuple, Judged] = {}
 
     def __call__(self, values: Values) -> Judged:
@@ -79,10 +79,9 @@ def tune(config: TuneConfig) -> dict[str, Any]:
     Raises:
         InputError: If the data, the run or the method can not be had, or nothing can be chosen.
     """
-    learner, _ = restore_run(config)
     stages, _ = stages_of_run(config, config.start())
     start, space = choices_of(stages)
-    judge = Judge(config, learner, stages)
+    judge = Judge(config, subject_of_run(config), stages)
     with without_retracing_notes():
         found = search(judge, start, space, config)
         before, after = judge(start), judge(found)

@@ -238,7 +238,7 @@ class LSTClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
         return thresholded_confidence(self.head_.probs(pile).max(axis=1))
 
     def save_pretrained(
-        self, folder: PathLike, *, packed: bool = False, overwrite: bool = False
+        self, folder: PathLike, *, precision: str = "float32", overwrite: bool = False
     ) -> None:
         """Writes the backbone, and what a fit found, into a folder for `from_pretrained`.
 
@@ -246,11 +246,12 @@ class LSTClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
 
         Args:
             folder: Made anew.
-            packed: Whether our kernels are kept as 8-bit numbers, a quarter of the bytes.
+            precision: Of our kernels: `float32`; `float16`, half of the bytes; or `int8`, a
+                quarter of them.
             overwrite: Whether an earlier one may be replaced.
 
         Raises:
-            InputError: If there is something else already.
+            InputError: If there is something else already, or no such precision.
         """
         kept, backbone = None, getattr(self, "backbone_", None)
         if hasattr(self, "head_"):
@@ -261,7 +262,7 @@ class LSTClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
         folder = pathlib.Path(folder)
         check_folder(folder, overwrite=overwrite)
         with new_folder(folder) as new:
-            write_backbone(new, backbone, packed=packed)
+            write_backbone(new, backbone, precision)
             if kept is not None:
                 write_kept(new, kept)
 

@@ -1,10 +1,10 @@
-"""Weights as 8-bit numbers, a quarter of the bytes."""
+"""Weights in half or a quarter of the bytes: as float16, or as 8-bit numbers."""
 
 import pathlib
 
 import numpy as np
 
-from lst_tf2.errors import check
+from lst_tf2.errors import check, check_choice
 
 # The array of this name holds a factor for each output channel of one of whole numbers.
 ENDING = ":factor"
@@ -12,8 +12,24 @@ LEVELS = 127
 TINY = 1e-12
 
 
-def pack(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Returns kernels as int8 with a factor for each output channel, other arrays as they are."""
+PRECISIONS = ("float32", "float16", "int8")
+
+
+def pack(arrays: dict[str, np.ndarray], precision: str) -> dict[str, np.ndarray]:
+    """Returns kernels in a precision, other arrays as they are.
+
+    Args:
+        arrays: By name.
+        precision: `int8`, with a factor for each output channel; `float16`; or `float32`.
+
+    Raises:
+        InputError: If it is none of these.
+    """
+    check_choice("precision", precision, PRECISIONS)
+    if precision != "int8":
+        return {
+            n: array.astype(precision) if array.ndim > 1 else array for n, array in arrays.items()
+        }
     packed = {}
     for name, array in arrays.items():
         packed[name] = array

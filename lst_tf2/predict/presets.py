@@ -85,13 +85,16 @@ def _read_model(folder: pathlib.Path, config: dict) -> keras.Model:
     return read_keras_model(path)
 
 
-def write_backbone(folder: pathlib.Path, backbone: Backbone | None, *, packed: bool) -> None:
+def write_backbone(folder: pathlib.Path, backbone: Backbone | None, precision: str) -> None:
     """Writes a backbone into an existing folder.
 
     Args:
         folder: Gets `config.json`, the weights and a model card.
         backbone: None: there is none.
-        packed: Whether our kernels are kept as 8-bit numbers.
+        precision: Of our kernels, one of `lst_tf2.predict.packing.PRECISIONS`.
+
+    Raises:
+        InputError: If it is none of these.
     """
     config = {"format": FORMAT, "kind": NONE, "name": "none", "statistics": "none"}
     if backbone is not None:
@@ -105,8 +108,7 @@ def write_backbone(folder: pathlib.Path, backbone: Backbone | None, *, packed: b
         settings = dataclasses.asdict(backbone.config)
         settings["image_size"] = backbone.image_size
         config |= {"kind": OURS, "model": {k: settings[k] for k in settings if k not in LEFT_OUT}}
-        arrays = weights_of(backbone)
-        write_arrays(folder / WEIGHTS, pack(arrays) if packed else arrays, is_packed=True)
+        write_arrays(folder / WEIGHTS, pack(weights_of(backbone), precision), is_packed=True)
     write_json(folder / CONFIG, config, sealed=True)
 
 

@@ -47,3 +47,24 @@ def test_what_can_not_be_compared(home):
     assert_refused(result, "at most 4 classes")
     result = run("lst", "compare", *FLAGS[:1], "--exp_name=none", cwd=home)
     assert_refused(result, "none")
+
+
+def test_backbones_are_compared_without_a_run(home):
+    flags = ["--dataset=letters", "--way_num=3", "--nb_ul_samples=4", *KINDS]
+    methods = "--methods=support,lst,graph_lst"
+    means = {}
+    for name, more in (("once", []), ("mirrored", ["--mirrored"])):
+        backbone = "pretrain_weights/letters"
+        words = [*flags, methods, f"--backbone={backbone}", f"--out={name}", *more]
+        result = run("lst", "compare", *words, cwd=home)
+        assert result.returncode == 0, result.stderr
+        assert f"Next: lst predict --backbone={backbone} --method=" in result.stdout
+        numbers = json.loads((home / name / "compare_letters.json").read_text())
+        assert numbers["settings"]["backbone"] == backbone
+        means[name] = [row["accuracy"]["mean"] for row in numbers["rows"]]
+        assert len(means[name]) == 3 * 4
+    assert means["once"] != means["mirrored"]
+    result = run("lst", "compare", *flags, "--backbone=glyphs", cwd=home)
+    assert_refused(result, "received 16x16")  # The preset takes 32 pixels.
+    result = run("lst", "compare", *flags, "--backbone=gliphs", cwd=home)
+    assert_refused(result, "a backbone: one of ", "'gliphs'")

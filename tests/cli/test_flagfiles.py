@@ -79,10 +79,12 @@ def test_ablation_has_ten_settings_of_two_runs(monkeypatch):
         assert config.adaptation.weighting == ("soft" if name == "train" else "none")
 
 
-@pytest.mark.parametrize(("start", "dataset"), [("demo", "glyphs"), ("cifar_fs", "cifar_fs")])
+@pytest.mark.parametrize(
+    ("start", "dataset"), [("demo_", "glyphs"), ("cifar_fs/paper_", "cifar_fs")]
+)
 def test_flagfiles_of_a_run_fit_each_other(start, dataset, monkeypatch):
-    pretrain, train = (load(f"{start}_{name}", name, monkeypatch) for name in ("pretrain", "train"))
-    test = load(f"{start}_test", "test", monkeypatch)
+    pretrain, train = (load(f"{start}{name}", name, monkeypatch) for name in ("pretrain", "train"))
+    test = load(f"{start}test", "test", monkeypatch)
     assert pretrain.data_folder == test.test_list.data_folder == f"data/{dataset}"
     assert train.pretrained_path == test.pretrained_path
     assert train.pretrained_path.endswith(f"step_{pretrain.loop.num_steps}.npz")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from lst_tf2.config import (
     DistributionConfig,
@@ -89,9 +90,9 @@ def test_every_image_is_embedded_once(folder, monkeypatch):
     seen = []
     build = calibrated.build_table
 
-    def noting(learner, rows, *others):
+    def noting(embed, map_shape, rows, source):
         seen.extend(rows)
-        return build(learner, rows, *others)
+        return build(embed, map_shape, rows, source)
 
     monkeypatch.setattr(calibrated, "build_table", noting)
     windows = plan_test_windows(config.test_list.episode, STAGES, "paper")
@@ -114,6 +115,18 @@ def test_base_classes_and_batch_norm_are_needed(folder):
     (folder / "labeled_train").rename(folder / "gone")
     with pytest.raises(MissingInputError, match="labeled_train"):
         calibrated.estimate_statistics(Learner(MODEL, way=3), str(folder), MODEL, 0)
+
+
+def test_mirror_images_count_as_much_as_images():
+    learner = Learner(MODEL, way=3)
+    images = tf.random.stateless_uniform([4, 16, 16, 3], [0, 0])
+    embed = calibrated.embedder(learner, [])
+    found = calibrated.with_mirror_image(embed)(images)
+    np.testing.assert_allclose(
+        found, calibrated.with_mirror_image(embed)(images[:, :, ::-1])[:, :, ::-1], atol=1e-5
+    )
+    expected = (embed(images) + embed(images[:, :, ::-1])[:, :, ::-1]) / 2
+    np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_too_little_room_for_the_table_is_told_before_it_is_filled():

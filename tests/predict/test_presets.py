@@ -9,7 +9,7 @@ from lst_tf2 import LSTClassifier
 from lst_tf2.errors import InputError
 from lst_tf2.predict.loading import load_backbone
 from lst_tf2.predict.packing import pack, unpack
-from lst_tf2.predict.presets import MODEL, PRESETS
+from lst_tf2.predict.presets import MODEL, PRESETS, WEIGHTS
 from lst_tf2.storage.files import read_json
 from tests.faults import flip_bit
 
@@ -49,7 +49,7 @@ def test_a_folder_that_is_written_again_is_read_again(tmp_path):
 
 
 def test_a_backbone_without_a_fit_is_kept_too(letters, tmp_path):
-    LSTClassifier().save_pretrained(tmp_path / "kept", packed=True)
+    LSTClassifier().save_pretrained(tmp_path / "kept", precision="int8")
     classifier = LSTClassifier.from_pretrained(tmp_path / "kept", reject=False)
     classifier.fit(letters.images, letters.labels)
     expected = LSTClassifier(reject=False).fit(letters.images, letters.labels)
@@ -192,7 +192,7 @@ def test_packing_is_off_by_half_a_level():
         "kernel": rng.normal(size=(3, 3, 4, 5)).astype(np.float32),
         "bias": np.float32([1, 2]),
     }
-    packed = pack(arrays)
+    packed = pack(arrays, "int8")
     assert packed["kernel"].dtype == np.int8
     whole = unpack(packed, "here")
     assert whole.keys() == arrays.keys()
@@ -201,6 +201,22 @@ def test_packing_is_off_by_half_a_level():
     del packed["kernel:factor"]
     with pytest.raises(InputError, match="a factor for each channel of kernel in here"):
         unpack(packed, "here")
+
+
+def test_half_precision_is_half_of_the_bytes(letters, tmp_path):
+    LSTClassifier().save_pretrained(tmp_path / "whole")
+    LSTClassifier().save_pretrained(tmp_path / "half", precision="float16")
+    whole, half = ((tmp_path / name / WEIGHTS).stat().st_size for name in ("whole", "half"))
+    assert half < 0.7 * whole  # Of kernels that are 8-bit numbers already, packed.
+    pixels = letters.query_images
+    found, expected = (
+        LSTClassifier(tmp_path / name).fit(letters.images, letters.labels).transform(pixels)
+        for name in ("half", "whole")
+    )
+    np.testing.assert_allclose(found, expected, atol=0.01 * np.abs(expected).max())
+    with pytest.raises(InputError, match="precision to be one of float32, float16, int8"):
+        LSTClassifier().save_pretrained(tmp_path / "other", precision="int4")
+    assert not (tmp_path / "other").exists()
 
 
 def test_a_preset_can_be_copied_and_named_by_its_folder(tmp_path):

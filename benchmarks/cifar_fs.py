@@ -1,0 +1,103 @@
+"""The table of CIFAR-FS: `make cifar_fs SOURCE=<folder>` runs what it reads.
+
+    python -m benchmarks.cifar_fs
+
+reads the comparisons of methods below results/cifar_fs/, and writes them as one table beside the
+published ones into results/cifar_fs/README.md, and its head into README.md.
+"""
+
+import json
+import pathlib
+import re
+from typing import Any, NamedTuple
+
+from lst_tf2.evaluation.report import describe
+from lst_tf2.evaluation.tables import markdown_table
+
+ROOT = pathlib.Path(__file__).parents[1]
+RESULTS = ROOT / "results" / "cifar_fs"
+FILE = "compare_cifar_fs.json"
+# Folders with a comparison for each of 1 and 5 shots, `<name>_<shots>shot`, and their titles.
+PARTS = {
+    "single": "Each image embedded once",
+    "mirrored": "Each image embedded as the mean of it and its mirror image",
+    "meta": "After meta-training of scales, shifts and SWN, each image embedded once",
+}
+COLUMNS = [(1, 0), (1, 3), (5, 0), (5, 3)]  # Shots and distractor classes.
+HEADER = ["5-way, %", *(f"{shot}-shot, {dis or 'no'} distractor classes" for shot, dis in COLUMNS)]
+# Those that take the classes to be as large as each other.
+BALANCED = ("ilpc+cleaning_steps=100", "ici")
+MARKS = ("<!-- cifar_fs begins -->", "<!-- cifar_fs ends -->")
+
+
+class Published(NamedTuple):
+    """Holds what a paper gives for ResNet-12 on CIFAR-FS, without distractors."""
+
+    name: str
+    source: str
+    one_shot: float
+    five_shot: float
+
+
+PUBLISHED = (
+    Published("ICI", "arXiv:2003.11853", 76.5, 84.3),
+    Published("PLCM", "ICCV 2021", 77.6, 86.1),
+    Published("iLPC", "arXiv:2012.07962", 78.6, 85.8),
+    Published("MUSIC", "arXiv:2202.00369", 79.0, 87.3),
+    Published("ICI v2", "arXiv:2007.08461", 80.7, 87.2),
+)
+
+
+def read_rows(part: str) -> dict[str, dict[tuple[int, int], Any]]:
+    """Returns the rows of a part by method, shots and distractor classes; none if it is missing."""
+    rows: dict[str, dict[tuple[int, int], Any]] = {}
+    for path in sorted(RESULTS.glob(f"{part}_*shot/{FILE}")):
+        for row in json.loads(path.read_text())["rows"]:
+            cell = (row["shot"], row["distractor_classes"])
+            rows.setdefault(row["method"], {})[cell] = row["accuracy"]
+    return rows
+
+
+def table_of(rows: dict[str, dict[tuple[int, int], Any]]) -> str:
+    """Returns a part as a table, the best of each column in bold."""
+    best = {c: max(found[c]["mean"] for found in rows.values()) for c in COLUMNS}
+    lines = [HEADER]
+    for name, found in rows.items():
+        cells = [
+            f"**{describe(found[c])}**" if found[c]["mean"] == best[c] else describe(found[c])
+            for c in COLUMNS
+        ]
+        lines.append([f"{name}{' (b)' if name in BALANCED else ''}", *cells])
+    return markdown_table(lines)
+
+
+def published_table() -> str:
+    """Returns the published figures."""
+    lines = [["published, ResNet-12", "source", "1-shot", "5-shot"]]
+    lines += [[p.name, p.source, f"{p.one_shot}", f"{p.five_shot}"] for p in PUBLISHED]
+    return markdown_table(lines)
+
+
+def write_between_marks(path: pathlib.Path, text: str) -> None:
+    """Replaces what stands between the marks of a Markdown file."""
+    begin, end = MARKS
+    pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
+    whole, count = pattern.subn(lambda _: f"{begin}\n{text}\n{end}", path.read_text())
+    if count != 1:
+        raise SystemExit(f"Expected one part between {begin} and {end} in {path}, found {count}.")
+    path.write_text(whole)
+
+
+def main() -> None:
+    """Writes the table from what results there are."""
+    parts = {title: rows for part, title in PARTS.items() if (rows := read_rows(part))}
+    tables = [f"{title}:\n\n{table_of(rows)}" for title, rows in parts.items()]
+    (RESULTS / "README.md").write_text(
+        "\n\n".join(["# CIFAR-FS", *tables, published_table()]) + "\n"
+    )
+    write_between_marks(ROOT / "README.md", tables[0])
+    print("\n\n".join([*tables, published_table()]))
+
+
+if __name__ == "__main__":
+    main()
