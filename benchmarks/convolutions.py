@@ -57,6 +57,7 @@ class Run(NamedTuple):
     kernel: tf.Tensor
     gradient: tf.Tensor  # of the outputs
     is_backward: bool
+    learns_shortcuts: bool
 
     def outputs(self) -> list[tf.Tensor]:
         """Returns what the convolution, and its gradients where they are needed, give."""
@@ -71,7 +72,7 @@ class Run(NamedTuple):
                     **options,
                 )
             )
-        if self.is_backward and conv.window > 1:  # Nothing trains the shortcuts.
+        if self.is_backward and (conv.window > 1 or self.learns_shortcuts):
             outputs.append(
                 tf.raw_ops.Conv2DBackpropFilter(
                     input=self.inputs,
@@ -83,13 +84,20 @@ class Run(NamedTuple):
         return outputs
 
 
-def limit(model: ModelConfig, forward: list[int], backward: list[int]) -> Callable[[], object]:
+def limit(
+    model: ModelConfig,
+    forward: list[int],
+    backward: list[int],
+    *,
+    learns_shortcuts: bool = False,
+) -> Callable[[], object]:
     """Returns a call that runs all convolutions of some batches.
 
     Args:
         model: With the precision to compute in.
         forward: Sizes of the batches that are embedded only.
         backward: Sizes of the batches whose loss is differentiated by the kernels too.
+        learns_shortcuts: Whether also by those of the shortcuts, as in pre-training alone.
     """
     tensor = Tensors(model.precision)
     runs = [
@@ -99,6 +107,7 @@ def limit(model: ModelConfig, forward: list[int], backward: list[int]) -> Callab
             tensor(conv.window, conv.window, conv.in_channels, conv.out_channels),
             tensor(batch, conv.side, conv.side, conv.out_channels),
             is_backward,
+            learns_shortcuts,
         )
         for batches, is_backward in ((forward, False), (backward, True))
         for batch in batches

@@ -20,7 +20,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from absl import flags
 
-from benchmarks import meta_step, soft_weighting
+from benchmarks import meta_step, pretrain_step, soft_weighting
 from benchmarks.timing import has_bfloat16, processor
 from lst_tf2.cli.command import Command, run
 from lst_tf2.config import EpisodeConfig, ListConfig, ModelConfig
@@ -47,6 +47,18 @@ def bench_steps(sizes: list[str], rounds: int) -> dict[str, dict[str, float]]:
                 row = meta_step.time_with_limit(name, model, rounds)
                 results[f"{title}, {size}, {precision}"] = row
                 print_row(f"{title}, {size}, {precision}", row["run"], row["limit"], row["ratio"])
+    return results
+
+
+def bench_pretraining(rounds: int) -> dict[str, dict[str, float]]:
+    """Returns seconds, limit and ratio of a step of pre-training by recipe and precision."""
+    results = {}
+    for precision in ["float32", *(["bfloat16"] if has_bfloat16() else [])]:
+        model = ModelConfig(image_size=32, precision=precision)
+        for recipe, row in pretrain_step.time_with_limit(model, rounds).items():
+            title = f"pre-train step, {recipe}, 32 pixels, {precision}"
+            results[title] = row
+            print_row(title, row["run"], row["limit"], row["ratio"])
     return results
 
 
@@ -107,7 +119,7 @@ def main(values: flags.FlagValues, _: Sequence[str]) -> None:
     print(f"{processor()}\n{'':48}{'seconds':>9}{'limit':>9}{'ratio':>8}")
     results = bench_steps(sizes, rounds) | bench_soft_weighting(sizes, rounds) | bench_lists()
     if not values.quick:
-        results |= bench_first_steps()
+        results |= bench_pretraining(rounds) | bench_first_steps()
     PATH.write_text(json.dumps({"processor": processor(), **results}, indent=2) + "\n")
     print(f"Written: {PATH}")
 

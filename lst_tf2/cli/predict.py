@@ -12,8 +12,8 @@ pile it learns from the labeled images alone:
     lst predict --support=photos/labeled photos/new/*.jpg
 
 With --save it can be used again: lst predict --classifier=<folder> --query=photos/newer. For
-photographs name a network that knows some: --backbone=keras:EfficientNetV2B0. To try it without
-images of your own: lst letters.
+photographs name a network that knows some: --backbone=cifar_fs, or one of keras.applications, as
+--backbone=keras:EfficientNetV2B0. To try it without images of your own: lst letters.
 """
 
 from collections.abc import Sequence

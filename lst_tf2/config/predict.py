@@ -35,9 +35,9 @@ class PredictConfig(Settings, group=IMAGES):
     )
     backbone: str = setting(
         "glyphs",
-        "What embeds the images: a preset (glyphs), keras:<network of keras.applications> such as "
-        "keras:EfficientNetV2B0 for photographs, a .keras file, or the folder of a preset or of a "
-        "run.",
+        "What embeds the images: a preset (glyphs; cifar_fs for photographs), keras:<network of "
+        "keras.applications> such as keras:EfficientNetV2B0, a .keras file, or the folder of a "
+        "preset or of a run.",
         flag="backbone",
         group=METHOD,
     )

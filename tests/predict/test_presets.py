@@ -21,7 +21,8 @@ def fixture_fitted(letters):
 
 def test_presets_are_small_and_say_what_they_are():
     for folder in PRESETS.iterdir():
-        assert sum(path.stat().st_size for path in folder.iterdir()) < 1e6
+        most = {"glyphs": 1e6, "cifar_fs": 18e6}[folder.name]
+        assert sum(path.stat().st_size for path in folder.iterdir()) < most
         assert f"# {folder.name}\n" in (folder / "README.md").read_text()
         assert load_backbone(folder.name).name == folder.name
 
