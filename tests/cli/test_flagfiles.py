@@ -90,3 +90,12 @@ def test_flagfiles_of_a_run_fit_each_other(start, dataset, monkeypatch):
     assert train.pretrained_path.endswith(f"step_{pretrain.loop.num_steps}.npz")
     assert train.run_folder == test.run_folder
     assert pretrain.model == train.model == test.model
+
+
+def test_photographs_are_pretrained_by_the_modern_recipe(monkeypatch):
+    config = load("cifar_fs/pretrain", "pretrain", monkeypatch)
+    assert config.recipe_name == "modern"
+    assert config.optimizer.falling_steps == config.loop.num_steps == 6000
+    assert [config.recipe.size_at(step, 6000, 32) for step in (0, 2999, 3000, 5999)] == [
+        *(24, 24, 32, 32)
+    ]
