@@ -21,7 +21,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 from absl import flags
 
 from benchmarks import meta_step, pretrain_step, soft_weighting
-from benchmarks.timing import has_bfloat16, processor
+from benchmarks.timing import processor
+from lst_tf2.backend import has_fast_bfloat16
 from lst_tf2.cli.command import Command, run
 from lst_tf2.config import EpisodeConfig, ListConfig, ModelConfig
 from lst_tf2.data.layout import Catalogue, ClassImages
@@ -38,7 +39,7 @@ PATH = pathlib.Path(__file__).with_name("results.json")
 
 def bench_steps(sizes: list[str], rounds: int) -> dict[str, dict[str, float]]:
     """Returns seconds, limit and ratio of step and episode by size and precision."""
-    precisions = ["float32", *(["bfloat16"] if has_bfloat16() else [])]
+    precisions = ["float32", *(["bfloat16"] if has_fast_bfloat16() else [])]
     results = {}
     for size in sizes:
         for precision in precisions:
@@ -53,7 +54,7 @@ def bench_steps(sizes: list[str], rounds: int) -> dict[str, dict[str, float]]:
 def bench_pretraining(rounds: int) -> dict[str, dict[str, float]]:
     """Returns seconds, limit and ratio of a step of pre-training by recipe and precision."""
     results = {}
-    for precision in ["float32", *(["bfloat16"] if has_bfloat16() else [])]:
+    for precision in ["float32", *(["bfloat16"] if has_fast_bfloat16() else [])]:
         model = ModelConfig(image_size=32, precision=precision)
         for recipe, row in pretrain_step.time_with_limit(model, rounds).items():
             title = f"pre-train step, {recipe}, 32 pixels, {precision}"

@@ -8,6 +8,8 @@ import statistics
 import time
 from collections.abc import Callable
 
+from lst_tf2.backend import has_fast_bfloat16
+
 ROUNDS = 5
 
 
@@ -30,14 +32,8 @@ def processor() -> str:
     if info.exists():
         lines = [line for line in info.read_text().splitlines() if line.startswith("model name")]
         name = lines[0].split(":", 1)[1].strip() if lines else name
-    bfloat16 = ", AVX512_BF16" if has_bfloat16() else ""
+    bfloat16 = ", bfloat16" if has_fast_bfloat16() else ""
     return f"{name}, {os.cpu_count()} cores{bfloat16}"
-
-
-def has_bfloat16() -> bool:
-    """Returns whether the processor multiplies bfloat16."""
-    info = pathlib.Path("/proc/cpuinfo")
-    return info.exists() and any(word in info.read_text() for word in ("avx512_bf16", "amx_bf16"))
 
 
 def peak_memory() -> float:

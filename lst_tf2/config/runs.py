@@ -120,6 +120,18 @@ class PretrainConfig(ImageRunConfig, group=PRETRAINING):
         0, "Seed of initial weights and dropout.", flag="seed", group=RUNNING, **SEEDS
     )
 
+    def check(self) -> None:
+        """Raises `InputError` for images of which no map is left after the last block."""
+        least = 2 ** len(self.model.filters)
+        check(
+            all(side >= least for side in self.recipe.sizes),
+            f"sizes of at least {least} pixels, as each of {len(self.model.filters)} blocks halves "
+            "them",
+            ",".join(map(str, self.recipe.sizes)),
+            "raise them or name fewer filters",
+            *("sizes", "filters"),
+        )
+
 
 # What `modern` changes; the rest is as in the paper.
 MODERN = PretrainConfig(

@@ -15,11 +15,11 @@ from lst_tf2.errors import InputError, check
 from lst_tf2.predict.backbones import Backbone, from_model
 from lst_tf2.predict.folding import plain_variables
 from lst_tf2.predict.our_backbones import WEIGHING, from_arrays
-from lst_tf2.predict.packing import pack, unpack
 from lst_tf2.runs.checkpoints import read_arrays
 from lst_tf2.runs.run_folder import COMPUTE_SETTINGS, LEARNER_SETTINGS
 from lst_tf2.storage.arrays import write_arrays
 from lst_tf2.storage.files import checksum_of, read_json, write_bytes, write_json
+from lst_tf2.storage.packing import pack, unpack
 
 PRESETS = pathlib.Path(__file__).parent / "presets"
 FORMAT = "lst_tf2 backbone 1"
@@ -91,7 +91,7 @@ def write_backbone(folder: pathlib.Path, backbone: Backbone | None, precision: s
     Args:
         folder: Gets `config.json`, the weights and a model card.
         backbone: None: there is none.
-        precision: Of our kernels, one of `lst_tf2.predict.packing.PRECISIONS`.
+        precision: Of our kernels, one of `lst_tf2.storage.packing.PRECISIONS`.
 
     Raises:
         InputError: If it is none of these.

@@ -3,13 +3,12 @@
 import pathlib
 import re
 
-import numpy as np
-
 from lst_tf2.config import ModelConfig
 from lst_tf2.models.learner import Learner, name_parts
 from lst_tf2.models.resnet12 import ResNet12
 from lst_tf2.runs.checkpoints import assign, read_arrays, restore
 from lst_tf2.runs.run_folder import COMPUTE_SETTINGS, LEARNER_SETTINGS, check_model, read_model
+from lst_tf2.storage.packing import unpack
 
 
 def restore_start(
@@ -36,7 +35,7 @@ def restore_kernels(backbone: ResNet12, path: pathlib.Path) -> None:
 
     Args:
         backbone: A fresh one; its scales and shifts stay.
-        path: A checkpoint, or the `weights.npz` of a preset that is not packed to 8 bits.
+        path: A checkpoint, or the `weights.npz` of a preset.
 
     Raises:
         InputError: If the checkpoint is missing, damaged or of another model.
@@ -47,11 +46,15 @@ def restore_kernels(backbone: ResNet12, path: pathlib.Path) -> None:
         for name, variable in backbone.named_variables().items()
         if id(variable) in kernels
     }
-    # A preset has the names of Keras layers: `block1_conv1/kernel`, `block1_shortcut/kernel`.
-    found = {
-        re.sub(r"(block\d+)_(shortcut|conv\d)", r"\1/\2", name).replace(
-            "shortcut/kernel", "shortcut"
-        ): np.float32(array)
-        for name, array in read_arrays(path).items()
-    }
-    assign(path, found, named)
+    arrays = read_arrays(path)
+    whole = unpack({n: array for n, array in arrays.items() if n.startswith("backbone/")}, path)
+    assign(path, {_checkpoint_name(name): array for name, array in whole.items()}, named)
+
+
+def _checkpoint_name(name: str) -> str:
+    """Returns the name of a kernel in checkpoints; presets have those of Keras layers.
+
+    Such as `block1_conv1/kernel` and `block1_shortcut/kernel`.
+    """
+    name = re.sub(r"(block\d+)_(shortcut|conv\d)", r"\1/\2", name)
+    return name.replace("shortcut/kernel", "shortcut")

@@ -5,7 +5,9 @@ import json
 import numpy as np
 import pytest
 
+from lst_tf2.predict.presets import PRESETS, WEIGHTS
 from lst_tf2.runs.checkpoints import read_arrays
+from lst_tf2.storage.packing import ENDING
 from tests.cli.test_commands import PRETRAIN
 from tests.command_line import assert_refused, run_script
 from tests.small_data import write_data_set
@@ -86,3 +88,24 @@ def test_kernels_of_another_run_are_the_start(home):
         np.testing.assert_array_equal(after[name], before[name])
     result = run_script("train.py", *flags, "--overwrite", "--pre_start=none.npz", cwd=home)
     assert_refused(result, "Expected a checkpoint at none.npz")
+
+
+def test_preset_is_the_start_in_whole_numbers_too(home):
+    weights = PRESETS / "glyphs" / WEIGHTS
+    flags = [*PRETRAIN, "--filters=16,32,64,128", "--pretrain_iterations=1", "--pre_lr=0"]
+    flags += ["--pretrain_w_path=preset/", f"--pre_start={weights}"]
+    result = run_script("train.py", *flags, cwd=home)
+    assert result.returncode == 0, result.stderr
+    found = read_arrays(home / "preset" / "letters" / "step_1.npz")
+    packed = read_arrays(weights)
+    name = "backbone/block1_conv2/kernel"
+    expected = packed[name] * packed[f"{name}{ENDING}"]
+    np.testing.assert_allclose(found["backbone/block1/conv2/kernel"], expected, rtol=1e-6)
+    expected = packed["backbone/block2_shortcut/kernel"]
+    expected = expected * packed[f"backbone/block2_shortcut/kernel{ENDING}"]
+    np.testing.assert_allclose(found["backbone/block2/shortcut"], expected, rtol=1e-6)
+
+
+def test_images_of_which_nothing_is_left_are_refused(home):
+    result = run_script("train.py", *MODERN, "--filters=4,4,4,4", "--pre_sizes=8,16", cwd=home)
+    assert_refused(result, "sizes of at least 16 pixels", "8,16", "--pre_sizes")

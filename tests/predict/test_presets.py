@@ -8,9 +8,9 @@ import pytest
 from lst_tf2 import LSTClassifier
 from lst_tf2.errors import InputError
 from lst_tf2.predict.loading import load_backbone
-from lst_tf2.predict.packing import pack, unpack
 from lst_tf2.predict.presets import MODEL, PRESETS, WEIGHTS
 from lst_tf2.storage.files import read_json
+from lst_tf2.storage.packing import pack, unpack
 from tests.faults import flip_bit
 
 

@@ -10,8 +10,6 @@ from lst_tf2.errors import check, check_choice
 ENDING = ":factor"
 LEVELS = 127
 TINY = 1e-12
-
-
 PRECISIONS = ("float32", "float16", "int8")
 
 
