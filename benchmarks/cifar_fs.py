@@ -91,6 +91,8 @@ def write_between_marks(path: pathlib.Path, text: str) -> None:
 def main() -> None:
     """Writes the table from what results there are."""
     parts = {title: rows for part, title in PARTS.items() if (rows := read_rows(part))}
+    if not parts:
+        raise SystemExit(f"Expected comparisons below {RESULTS}, found none; run `make cifar_fs`.")
     tables = [f"{title}:\n\n{table_of(rows)}" for title, rows in parts.items()]
     (RESULTS / "README.md").write_text(
         "\n\n".join(["# CIFAR-FS", *tables, published_table()]) + "\n"

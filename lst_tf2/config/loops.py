@@ -49,7 +49,6 @@ class LoopConfig(Settings, group=RUNNING):
         "tensorboard-plugin-profile); 0,0: none.",
         flag="profile_steps",
     )
-
     save_minutes: float = setting(
         5.0,
         "Minutes between checkpoints beside those: each is removed when the next is written; "

@@ -88,10 +88,10 @@ def _plan(progress: Progress, limit_seconds: float) -> str:
     """Returns what is left to do, and how long that takes at the pace so far."""
     left = progress.total - progress.done
     seconds = left / progress.steps_per_second()
-    sittings = math.ceil(seconds / max(limit_seconds, 1.0))
+    runs = math.ceil(seconds / max(limit_seconds, 1.0))
     return (
         f"{_rest(progress)}. The {left} steps that are left take about "
-        f"{tqdm.format_interval(seconds)} at this pace, {sittings} more of this time limit"
+        f"{tqdm.format_interval(seconds)} at this pace: {runs} more such run{'s' * (runs > 1)}"
     )
 
 

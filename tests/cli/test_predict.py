@@ -190,7 +190,11 @@ def spoil(folder, how):
         ("", [SUPPORT, "--query=gone"], "an image at gone, found nothing"),
         ("", ["--support=gone", UNLABELED], "found no such folder"),
         ("", ["--classifier=gone", "--query=letters"], "gone"),
-        ("", [SUPPORT, UNLABELED, "--backbone=gliphs"], "Expected a backbone: one of cifar_fs, glyphs"),
+        (
+            "",
+            [SUPPORT, UNLABELED, "--backbone=gliphs"],
+            "Expected a backbone: one of cifar_fs, glyphs",
+        ),
         ("", [SUPPORT, UNLABELED, "--method=magic"], "Expected method to be one of"),
         ("", [SUPPORT, UNLABELED, "--method_settings=alpha"], "key=value"),
         ("", [SUPPORT, UNLABELED, "--abstain=2"], "abstain of at most 1"),

@@ -148,7 +148,7 @@ def test_time_limit_ends_the_run_after_its_step_with_a_plan(monkeypatch):
         clock[0] += 4.0
         return {"loss": 1.0}
 
-    plan = r"step 2 of 9, which is saved; .* 7 steps that are left take about 00:28 .*, 5 more of"
+    plan = r"step 2 of 9, which is saved; .* 7 steps .* take about 00:28 .*: 5 more such runs"
     actions = [Every(100, lambda step, _: calls.append(step), at_stop=True)]
     with Progress("count", 9) as progress, pytest.raises(TimeIsUp, match=plan) as info:
         run_steps(step_fn, iter(range(9)), range(9), actions, progress, 6.0)
