@@ -15,6 +15,7 @@ COMPARED = (
     "lst",
     "label_propagation",
     "soft_kmeans",
+    "spherical_kmeans",
     "masked_soft_kmeans",
     "ilpc+cleaning_steps=100",
     "ilpc+is_balanced=false",

@@ -19,6 +19,7 @@ METHODS = {
     "ilpc": "lst_tf2.adaptation.ilpc:build",
     "ici": "lst_tf2.adaptation.ici:build",
     "soft_kmeans": "lst_tf2.adaptation.soft_kmeans:build",
+    "spherical_kmeans": "lst_tf2.adaptation.spherical_kmeans:build",
     "masked_soft_kmeans": "lst_tf2.adaptation.masked_soft_kmeans:build",
     "music": "lst_tf2.adaptation.music:build",
     "label_spreading": "lst_tf2.adaptation.scikit_learn:build_label_spreading",

@@ -233,7 +233,9 @@ def code_lines(path):
     return len(lines)
 
 
-@pytest.mark.parametrize("name", ["label_propagation", "soft_kmeans", "support"])
+@pytest.mark.parametrize(
+    "name", ["label_propagation", "soft_kmeans", "spherical_kmeans", "support"]
+)
 def test_a_method_is_one_short_file(name):
     path = pathlib.Path(lst.__file__).with_name(f"{name}.py")
     assert 10 < code_lines(path) < 60
