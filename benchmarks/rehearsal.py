@@ -39,15 +39,16 @@ IMAGES = {"train": 448_695, "val": 124_261, "test": 206_209}
 SIDE, DISTINCT = 84, 30
 ITERATIONS, EPISODES = 20, 5
 MOST_GIGABYTES = 6.0
-COMMON = ["--dataset=tieredImagenet", "--cache=none", "--save_minutes=0"]
+COMMON = ["--dataset=tieredImagenet", "--cache=none"]
 PHASES = {
     "pre-training": [
         *("pretrain", "--pretrain_class_num=351", f"--pretrain_iterations={ITERATIONS}"),
-        "--pre_print_step=5",
+        *("--pre_print_step=5", "--save_minutes=0"),
     ],
     "meta-training": [
         *("train", f"--pretrain_iterations={ITERATIONS}", f"--metatrain_iterations={ITERATIONS}"),
         *("--exp_name=rehearsal", "--shot_num=1", "--meta_val_print_step=0", "--meta_print_step=5"),
+        "--save_minutes=0",
     ],
     "meta-test": [
         *("test", f"--pretrain_iterations={ITERATIONS}", "--exp_name=rehearsal", "--shot_num=1"),
