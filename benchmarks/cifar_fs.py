@@ -11,6 +11,7 @@ import pathlib
 import re
 from typing import Any, NamedTuple
 
+from benchmarks import recipe_steps
 from lst_tf2.evaluation.report import describe
 from lst_tf2.evaluation.tables import markdown_table
 
@@ -24,9 +25,16 @@ PARTS = {
     "meta": "After meta-training of scales, shifts and SWN, each image embedded once",
 }
 COLUMNS = [(1, 0), (1, 3), (5, 0), (5, 3)]  # Shots and distractor classes.
-HEADER = ["5-way, %", *(f"{shot}-shot, {dis or 'no'} distractor classes" for shot, dis in COLUMNS)]
+HEADER = [
+    *("5-way, %", "equal classes assumed"),
+    *(f"{shot}-shot, {dis or 'no'} distractor classes" for shot, dis in COLUMNS),
+]
 # Those that take the classes to be as large as each other.
 BALANCED = ("ilpc+cleaning_steps=100", "ici")
+CONDITIONS = (
+    "600 episodes of the 20 test classes. 30 unlabeled images per class at 1 shot, 50 at 5, and as "
+    "many of each distractor class. No method sees a query."
+)
 MARKS = ("<!-- cifar_fs begins -->", "<!-- cifar_fs ends -->")
 
 
@@ -37,14 +45,17 @@ class Published(NamedTuple):
     source: str
     one_shot: float
     five_shot: float
+    sees_queries: str
+    is_balanced: str
+    unlabeled: str = "30 / 50"
 
 
 PUBLISHED = (
-    Published("ICI", "arXiv:2003.11853", 76.5, 84.3),
-    Published("PLCM", "ICCV 2021", 77.6, 86.1),
-    Published("iLPC", "arXiv:2012.07962", 78.6, 85.8),
-    Published("MUSIC", "arXiv:2202.00369", 79.0, 87.3),
-    Published("ICI v2", "arXiv:2007.08461", 80.7, 87.2),
+    Published("ICI", "arXiv:2003.11853", 76.5, 84.3, "no", "yes"),
+    Published("PLCM", "ICCV 2021", 77.6, 86.1, "no", "not stated"),
+    Published("iLPC", "arXiv:2012.07962", 78.6, 85.8, "no", "yes"),
+    Published("MUSIC", "arXiv:2202.00369", 79.0, 87.3, "no", "not stated"),
+    Published("ICI v2", "arXiv:2007.08461", 80.7, 87.2, "no", "yes"),
 )
 
 
@@ -67,14 +78,27 @@ def table_of(rows: dict[str, dict[tuple[int, int], Any]]) -> str:
             f"**{describe(found[c])}**" if found[c]["mean"] == best[c] else describe(found[c])
             for c in COLUMNS
         ]
-        lines.append([f"{name}{' (b)' if name in BALANCED else ''}", *cells])
+        lines.append([name, "yes" if name in BALANCED else "no", *cells])
     return markdown_table(lines)
 
 
 def published_table() -> str:
-    """Returns the published figures."""
-    lines = [["published, ResNet-12", "source", "1-shot", "5-shot"]]
-    lines += [[p.name, p.source, f"{p.one_shot}", f"{p.five_shot}"] for p in PUBLISHED]
+    """Returns the published figures, and under what conditions they hold."""
+    columns = ("unlabeled per class", "queries seen", "equal classes assumed", "1-shot", "5-shot")
+    lines = [["published, ResNet-12", "source", *columns]]
+    for p in PUBLISHED:
+        conditions = (p.unlabeled, p.sees_queries, p.is_balanced)
+        lines.append([p.name, p.source, *conditions, f"{p.one_shot}", f"{p.five_shot}"])
+    return markdown_table(lines)
+
+
+def recipe_table() -> str:
+    """Returns what each part of the recipe brought in short runs, on validation classes."""
+    cells = [(method, shot) for method in recipe_steps.METHODS for shot in (1, 5)]
+    lines = [["pre-training", *(f"{method}, {shot}-shot" for method, shot in cells)]]
+    for name, found in json.loads(recipe_steps.FILE.read_text()).items():
+        by_cell = {(row["method"], row["shot"]): row["accuracy"] for row in found["rows"]}
+        lines.append([name, *(describe(by_cell[cell]) for cell in cells)])
     return markdown_table(lines)
 
 
@@ -94,11 +118,12 @@ def main() -> None:
     if not parts:
         raise SystemExit(f"Expected comparisons below {RESULTS}, found none; run `make cifar_fs`.")
     tables = [f"{title}:\n\n{table_of(rows)}" for title, rows in parts.items()]
-    (RESULTS / "README.md").write_text(
-        "\n\n".join(["# CIFAR-FS", *tables, published_table()]) + "\n"
-    )
+    tables += [f"Published:\n\n{published_table()}"]
+    if recipe_steps.FILE.exists():
+        tables.append(f"{recipe_steps.TITLE}:\n\n{recipe_table()}")
+    (RESULTS / "README.md").write_text("\n\n".join(["# CIFAR-FS", CONDITIONS, *tables]) + "\n")
     write_between_marks(ROOT / "README.md", tables[0])
-    print("\n\n".join([*tables, published_table()]))
+    print("\n\n".join(tables))
 
 
 if __name__ == "__main__":

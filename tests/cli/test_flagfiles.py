@@ -99,3 +99,15 @@ def test_photographs_are_pretrained_by_the_modern_recipe(monkeypatch):
     assert [config.recipe.size_at(step, 6000, 32) for step in (0, 2999, 3000, 5999)] == [
         *(24, 24, 32, 32)
     ]
+
+
+@pytest.mark.parametrize("shot", [1, 5])
+def test_photographs_are_metatrained_and_compared_from_these_weights(shot, monkeypatch):
+    pretrain = load("cifar_fs/pretrain", "pretrain", monkeypatch)
+    folder = "--flagfile=configs/cifar_fs"
+    flags = (f"{folder}/train.flags", f"{folder}/train_{shot}shot.flags")
+    train = config_of("train", *flags)
+    assert train.pretrained_path.endswith(f"cifar_fs/step_{pretrain.loop.num_steps}.npz")
+    assert train.run_folder == f"checkpoints/cifar_fs_meta_{shot}shot"
+    assert train.model == pretrain.model
+    assert train.train_list.episode.shot == shot
