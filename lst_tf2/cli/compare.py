@@ -17,16 +17,16 @@ import os
 import pathlib
 import shlex
 from collections.abc import Sequence
-from typing import Any
 
 from absl import flags
 
 from lst_tf2.cli.command import Command
 from lst_tf2.cli.flag_rows import build_from
 from lst_tf2.cli.flag_tables import DataFlags, RunNameFlags
+from lst_tf2.cli.judged import piles_and_subject
 from lst_tf2.cli.next_test import next_test
 from lst_tf2.cli.report import report_comparison
-from lst_tf2.cli.run_configs import piles_config, tell_of_tuned
+from lst_tf2.cli.run_configs import tell_of_tuned
 from lst_tf2.cli.tensorflow_run import take_memory_as_needed, tensorflow_run
 from lst_tf2.config import DATA, CompareConfig
 from lst_tf2.settings import setting
@@ -48,7 +48,7 @@ def run_compare(values: flags.FlagValues, _: Sequence[str]) -> None:
     with tensorflow_run(values, MEMORY_REMEDY):
         out = pathlib.Path(build_from(CompareFlags, values).out)
         take_memory_as_needed()
-        config, subject = subject_and_config(values)
+        config, subject = piles_and_subject(CompareConfig, SETTINGS, values)
         from lst_tf2.evaluation.compare import compare
         from lst_tf2.evaluation.compare_report import (
             ACCURACY,
@@ -70,19 +70,6 @@ def run_compare(values: flags.FlagValues, _: Sequence[str]) -> None:
             print(f"Next: {next_prediction(config.backbone, stages.method)}")
         else:
             print(f"Next: {next_test(values, config, stages)}")
-
-
-def subject_and_config(values: flags.FlagValues) -> tuple[CompareConfig, Any]:
-    """Returns the settings, and the backbone to judge where one is named; else None: a run's."""
-    name = values.backbone
-    if not name:
-        return piles_config(CompareConfig, SETTINGS, values), None
-    from lst_tf2.predict.judging import described_by_config, subject_of
-    from lst_tf2.predict.loading import load_backbone
-
-    backbone = load_backbone(name)
-    config = piles_config(CompareConfig, SETTINGS, values, **described_by_config(backbone))
-    return config, subject_of(backbone, config.way, config.seed)
 
 
 def next_prediction(backbone: str, method: str) -> str:

@@ -37,13 +37,6 @@ class CompareConfig(PilesConfig, group=EPISODE):
         flag="methods",
         group=METHOD,
     )
-    backbone: str = setting(
-        "",
-        "Compare on this backbone, in place of that of a run: a preset, or the folder of one, of "
-        "pre-trained weights or of a run.",
-        flag="backbone",
-        group=METHOD,
-    )
     split: str = setting(
         "test", "Classes: `test`, or `val` to choose by.", flag="split", choices=("val", "test")
     )

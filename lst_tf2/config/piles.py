@@ -24,6 +24,13 @@ class PilesConfig(ImageRunConfig, group=EPISODE):
     test_iter: str = "last"
     split: str = "val"
     weighting: str = "soft"  # `none` where there is no soft weighting network.
+    backbone: str = setting(
+        "",
+        "Use this backbone in place of that of a run: a preset, or the folder of one, of "
+        "pre-trained weights or of a run.",
+        flag="backbone",
+        group=METHOD,
+    )
     is_mirrored: bool = setting(
         False,
         "Embed each image as the mean of it and its mirror image; takes twice the time.",
@@ -32,8 +39,8 @@ class PilesConfig(ImageRunConfig, group=EPISODE):
     )
     use_tuned: bool = setting(
         True,
-        "Where no settings are given, take those that `lst tune` chose for the run; else the "
-        "defaults of the method.",
+        "Where no settings are given, take those that `lst tune` chose for the run or backbone; "
+        "else the defaults of the method.",
         flag="tuned",
         group=METHOD,
     )

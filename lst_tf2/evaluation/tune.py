@@ -69,8 +69,12 @@ class Judge:
         )
 
 
-def tune(config: TuneConfig) -> dict[str, Any]:
+def tune(config: TuneConfig, subject: Subject | None = None) -> dict[str, Any]:
     """Chooses the settings of a method.
+
+    Args:
+        config: Method, episodes, and of which run.
+        subject: A network in place of a run's.
 
     Returns:
         `before` and `after`, the settings by name, and `tried`, what was; `accuracy` and
@@ -81,7 +85,7 @@ def tune(config: TuneConfig) -> dict[str, Any]:
     """
     stages, _ = stages_of_run(config, config.start())
     start, space = choices_of(stages)
-    judge = Judge(config, subject_of_run(config), stages)
+    judge = Judge(config, subject or subject_of_run(config), stages)
     with without_retracing_notes():
         found = search(judge, start, space, config)
         before, after = judge(start), judge(found)

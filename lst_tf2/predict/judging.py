@@ -11,6 +11,7 @@ from lst_tf2.evaluation.piles import Subject
 from lst_tf2.models.learner import LinearHead
 from lst_tf2.models.soft_weighting import SoftWeightingNetwork
 from lst_tf2.predict.backbones import Backbone
+from lst_tf2.predict.loading import find_folder
 
 
 class Adapted(NamedTuple):
@@ -40,12 +41,11 @@ def subject_of(backbone: Backbone, way: int, seed: int) -> Subject:
     return Subject(learner, embed, shape, 0)
 
 
-def described_by_config(backbone: Backbone) -> dict:
-    """Returns what `PilesConfig` has to know of a backbone."""
+def described_by_config(name: str, backbone: Backbone) -> dict:
+    """Returns what `PilesConfig` has to know of a backbone, which goes by `name`."""
     filters = backbone.config.filters if backbone.config else (backbone.model.output_shape[-1],)
     return {
         "model": ModelConfig(filters, backbone.image_size),
         "weighting": "soft" if backbone.soft_weighting else "none",
-        "use_tuned": False,
-        "run_folder": "",
+        "run_folder": str(find_folder(name)),
     }

@@ -111,6 +111,22 @@ def test_comparison_goes_by_what_was_chosen(tuned_home):
 
 
 @pytest.mark.slow
+def test_choice_for_a_backbone_is_kept_in_its_folder(tuned_home):
+    flags = ["--dataset=letters", *SMALL[2:]]
+    backbone = "--backbone=pretrain_weights/letters"
+    result = run("lst", "tune", *flags, backbone, "--method=tuned_method:build", cwd=tuned_home)
+    assert result.returncode == 0, result.stderr
+    path = tuned_home / "pretrain_weights" / "letters" / "tuned.json"
+    assert read_json(path)["tuned_method:build"].keys() == {"power", "slope", "offset"}
+    words = shlex.split(result.stdout.split("Next: lst ")[1])
+    result = run("lst", *words, *flags, cwd=tuned_home)
+    assert result.returncode == 0, result.stderr
+    assert "Settings of tuned_method:build as tuned: " in result.stdout
+    result = run("lst", "tune", *flags, "--backbone=glyphs", cwd=tuned_home)
+    assert_refused(result, "the folder of a backbone", "'glyphs'", "--backbone")
+
+
+@pytest.mark.slow
 def test_what_can_not_be_tuned_is_one_line(tuned_home):
     result = run("lst", "tune", *SMALL, "--method=soft_kmeans", cwd=tuned_home)
     assert_refused(result, "settings say what to try", "soft_kmeans", "--method")
