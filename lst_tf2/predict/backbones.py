@@ -3,7 +3,8 @@
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -31,6 +32,7 @@ class Backbone:
         config: Of our own architecture; None: any other.
         soft_weighting: The network of `lst` that weighs pseudo-labels, where there is one.
         statistics: Which images the statistics of batch norm are of.
+        tuned: What `lst tune` chose for it: settings by name, by method.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Backbone:
     config: ModelConfig | None = None
     soft_weighting: SoftWeightingNetwork | None = None
     statistics: str = "its own"
+    tuned: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
 
     @functools.cached_property
     def digest(self) -> str:

@@ -51,7 +51,8 @@ class LSTClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
             `keras.Model` from pixels in 0..255 to maps or vectors, or None: what is passed are
             embeddings `[n, D]` already.
         method: One of `lst_tf2.METHODS`, or `package.module:factory`.
-        method_settings: Settings of the method by name.
+        method_settings: Settings of the method by name. For others what `lst tune` chose for the
+            backbone counts, else the defaults.
         image_size: Side in pixels that images are resized to; by default the backbone's.
         weights: A file of weights, for a backbone `keras:<network>`.
         reject: Whether images may be of none of the classes.
@@ -173,8 +174,7 @@ class LSTClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
         return self
 
     def _stages(self) -> SelfTrainingConfig:
-        has_weights = getattr(self._inputs.backbone, "soft_weighting", None) is not None
-        return stages_of(self.method, self.method_settings or {}, has_weights=has_weights)
+        return stages_of(self.method, self.method_settings or {}, self._inputs.backbone)
 
     @property
     def rejected_(self) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Backbones of our own architecture, from folded weights and from the folders of runs."""
 
+import dataclasses
 import pathlib
 from collections.abc import Callable
 
@@ -20,6 +21,7 @@ from lst_tf2.predict.backbones import Backbone
 from lst_tf2.predict.folding import build_plain, fold, plain_variables
 from lst_tf2.runs.checkpoints import assign, find_checkpoint, read_arrays
 from lst_tf2.runs.run_folder import read_model
+from lst_tf2.runs.tuned import read_tuned
 from lst_tf2.storage.files import read_json
 
 # Gives pixels [n, s, s, 3] uint8 of the pictures at hand, by the side s.
@@ -89,7 +91,9 @@ def from_run(
         stats, statistics = _statistics(folder, learner, own_pixels, image_size)
     folded = {f"backbone/{n}": array for n, array in fold(learner.backbone, stats).items()}
     folded |= {n: array for n, array in arrays.items() if n.startswith(WEIGHING)}
-    return from_arrays(path, config, folded, image_size, name=folder.name, statistics=statistics)
+    told = {"name": folder.name, "statistics": statistics}
+    found = from_arrays(path, config, folded, image_size, **told)
+    return dataclasses.replace(found, tuned=read_tuned(folder))
 
 
 def _statistics(

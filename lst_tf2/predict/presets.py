@@ -17,6 +17,7 @@ from lst_tf2.predict.folding import plain_variables
 from lst_tf2.predict.our_backbones import WEIGHING, from_arrays
 from lst_tf2.runs.checkpoints import read_arrays
 from lst_tf2.runs.run_folder import COMPUTE_SETTINGS, LEARNER_SETTINGS
+from lst_tf2.runs.tuned import read_tuned, write_tuned
 from lst_tf2.storage.arrays import write_arrays
 from lst_tf2.storage.files import checksum_of, read_json, write_bytes, write_json
 from lst_tf2.storage.packing import pack, unpack
@@ -66,16 +67,17 @@ def read_backbone(folder: pathlib.Path, image_size: int | None = None) -> Backbo
         InputError: If the folder is of another version, damaged, or lacks a file.
     """
     config, path = read_config(folder), folder / WEIGHTS
-    name, statistics = config["name"], config["statistics"]
+    name, statistics, tuned = config["name"], config["statistics"], read_tuned(folder)
     if config["kind"] != OURS:
         found = from_model(name, _read_model(folder, config), image_size)
-        return dataclasses.replace(found, statistics=statistics)
+        return dataclasses.replace(found, statistics=statistics, tuned=tuned)
     try:
         model = ModelConfig.from_plain(config["model"])
     except (TypeError, ValueError) as error:
         check(False, f"a model in {folder / CONFIG}", f"{config['model']} ({error})", "restore it")
     arrays = unpack(read_arrays(path), path)
-    return from_arrays(path, model, arrays, image_size, name=name, statistics=statistics)
+    found = from_arrays(path, model, arrays, image_size, name=name, statistics=statistics)
+    return dataclasses.replace(found, tuned=tuned)
 
 
 def _read_model(folder: pathlib.Path, config: dict) -> keras.Model:
@@ -101,6 +103,8 @@ def write_backbone(folder: pathlib.Path, backbone: Backbone | None, precision: s
         told = {"name": backbone.name, "statistics": backbone.statistics}
         config |= {"kind": KERAS, **told, "image_size": backbone.image_size}
         write_bytes(folder / CARD, model_card(backbone).encode())
+        for method, values in backbone.tuned.items():
+            write_tuned(folder, method, values)
     if backbone is not None and backbone.config is None:
         backbone.model.save(folder / MODEL)
         config["sha256"] = checksum_of(folder / MODEL)

@@ -13,6 +13,8 @@ from lst_tf2.adaptation.stages import first_evidence, fit, self_train, tell_of_r
 from lst_tf2.adaptation.tunable import with_settings
 from lst_tf2.config import SelfTrainingConfig
 from lst_tf2.config.piles import RECURRENT, RECURRENT_STAGES
+from lst_tf2.predict.backbones import Backbone
+from lst_tf2.runs.tuned import FILE, take_tuned
 from lst_tf2.structures import Classifier, Examples, Features
 
 # Mean length of the embeddings of `glyphs`. All embeddings get it, so that the step sizes of
@@ -39,23 +41,30 @@ class Trained(NamedTuple):
     stages: list[StageRecord]
 
 
-def stages_of(method: str, settings: Mapping[str, Any], *, has_weights: bool) -> SelfTrainingConfig:
+def stages_of(
+    method: str, settings: Mapping[str, Any], backbone: Backbone | None
+) -> SelfTrainingConfig:
     """Returns how a pile is self-trained on: all of it in each stage.
 
     Args:
         method: One of `METHODS`, or `package.module:factory`.
-        settings: Of the method and its stages, by name.
-        has_weights: Whether there is a soft weighting network.
+        settings: Of the method and its stages, by name; what was tuned for the backbone, else the
+            defaults count for the others.
+        backbone: May have a soft weighting network; None: there is no backbone.
 
     Raises:
         InputError: If there can be no such method or settings.
     """
-    config = SelfTrainingConfig(
+    has_weights = backbone is not None and backbone.soft_weighting is not None
+    stages = SelfTrainingConfig(
         method=method,
         num_stages=RECURRENT_STAGES["num_stages"] if method in RECURRENT else 1,
         weighting="soft" if has_weights else "none",
     )
-    return with_settings(config, settings)
+    if backbone is not None:
+        where = f"{FILE} of the backbone {backbone.name}"
+        stages, _ = take_tuned(stages, backbone.tuned, where, settings)
+    return with_settings(stages, settings)
 
 
 def looks_at_maps(config: SelfTrainingConfig) -> bool:

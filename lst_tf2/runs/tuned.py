@@ -53,16 +53,26 @@ def with_tuned(
     Raises:
         InputError: If the file is damaged, or what it holds can not be or not go with the rest.
     """
-    tuned = read_tuned(folder).get(stages.method, {})
-    if not tuned:
+    return take_tuned(stages, read_tuned(folder), str(folder / FILE), given)
+
+
+def take_tuned(
+    stages: SelfTrainingConfig,
+    tuned: Mapping[str, Mapping[str, Any]],
+    where: str,
+    given: Collection[str] = (),
+) -> tuple[SelfTrainingConfig, dict[str, Any]]:
+    """Returns what `with_tuned` does, of settings by method that are from `where`."""
+    values = tuned.get(stages.method, {})
+    if not values:
         return stages, {}
-    _check_values(folder / FILE, stages.method, tuned)
+    _check_values(where, stages.method, values)
     fixed = {*given, *words_of(stages)}
-    taken = {name: value for name, value in tuned.items() if name not in fixed}
+    taken = {name: value for name, value in values.items() if name not in fixed}
     return with_settings(stages, taken), taken
 
 
-def _check_values(path: pathlib.Path, method: str, tuned: Mapping[str, Any]) -> None:
+def _check_values(where: str, method: str, tuned: Mapping[str, Any]) -> None:
     """Raises `InputError` unless the method can have these settings."""
     plain = SelfTrainingConfig(method=method)
     known, unknown = values_of(plain), []
@@ -70,9 +80,9 @@ def _check_values(path: pathlib.Path, method: str, tuned: Mapping[str, Any]) -> 
         is_number = isinstance(known.get(name), float) and type(value) in (int, float)
         if name not in known or not (is_number or type(value) is type(known[name])):
             unknown.append(f"{name}={value}")
-    expected = f"settings of the method {method} ({', '.join(known)}) in {path}"
+    expected = f"settings of the method {method} ({', '.join(known)}) in {where}"
     check(not unknown, expected, ", ".join(unknown), REMEDY)
     try:
         values_of(with_settings(plain, tuned))
     except InputError as error:
-        raise InputError(f"{error} That is in {path}; {REMEDY}.") from None
+        raise InputError(f"{error} That is in {where}; {REMEDY}.") from None

@@ -9,6 +9,7 @@ from lst_tf2 import LSTClassifier
 from lst_tf2.errors import InputError
 from lst_tf2.predict.loading import load_backbone
 from lst_tf2.predict.presets import MODEL, PRESETS, WEIGHTS
+from lst_tf2.runs.tuned import write_tuned
 from lst_tf2.storage.files import read_json
 from lst_tf2.storage.packing import pack, unpack
 from tests.faults import flip_bit
@@ -223,3 +224,18 @@ def test_half_precision_is_half_of_the_bytes(letters, tmp_path):
 def test_a_preset_can_be_copied_and_named_by_its_folder(tmp_path):
     shutil.copytree(PRESETS / "glyphs", tmp_path / "mine")
     assert load_backbone(tmp_path / "mine").digest == load_backbone("glyphs").digest
+
+
+def test_what_was_tuned_for_a_backbone_counts_and_is_kept(letters, tmp_path):
+    shutil.copytree(PRESETS / "glyphs", tmp_path / "mine")
+    write_tuned(tmp_path / "mine", "graph_lst", {"keep_above": 0.999999, "rounds": 2})
+    classifier = LSTClassifier(tmp_path / "mine").fit(letters.images, letters.labels)
+    assert not classifier.stages_[0].weights.any()  # Nothing is that sure.
+    given = LSTClassifier(tmp_path / "mine", method_settings={"keep_above": 0.5})
+    assert given.fit(letters.images, letters.labels).stages_[0].weights.any()
+    classifier.save_pretrained(tmp_path / "kept")
+    kept = load_backbone(tmp_path / "kept")
+    assert kept.tuned == {"graph_lst": {"keep_above": 0.999999, "rounds": 2}}
+    write_tuned(tmp_path / "mine", "graph_lst", {"keep_over": 0.9})
+    with pytest.raises(InputError, match=r"graph_lst .* in tuned\.json of the backbone glyphs"):
+        LSTClassifier(tmp_path / "mine").fit(letters.images, letters.labels)
