@@ -47,6 +47,7 @@ COMPARE_CIFAR_FS := $(BIN)/lst compare --flagfile=$(CIFAR_FS)/compare.flags
 cifar_fs: $(VENV)/installed
 	test -d data/cifar_fs || $(BIN)/lst prepare cifar_fs --source="$(SOURCE)"
 	$(BIN)/lst pretrain --flagfile=$(CIFAR_FS)/pretrain.flags
+	$(BIN)/lst tune --flagfile=$(CIFAR_FS)/tune.flags --backbone=pretrain_weights/cifar_fs
 	set -e; for cell in 1shot 5shot; do \
 	  compare="$(COMPARE_CIFAR_FS) --flagfile=$(CIFAR_FS)/compare_$$cell.flags"; \
 	  $$compare --backbone=pretrain_weights/cifar_fs --out=results/cifar_fs/single_$$cell; \
