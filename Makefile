@@ -41,7 +41,7 @@ compare: $(VENV)/installed
 	$(BIN)/lst compare --dataset=glyphs --exp_name=$(RUN) --episodes=25 $(COMPARE_FLAGS)
 
 # Pre-trains and meta-trains on CIFAR-FS and compares all methods; SOURCE is what `lst prepare
-# cifar_fs` takes. Two hours on 2 cores with bfloat16, a day on two that have only AVX2.
+# cifar_fs` takes. Takes hours, without bfloat16 a day or more; a run that was stopped goes on.
 CIFAR_FS := configs/cifar_fs
 COMPARE_CIFAR_FS := $(BIN)/lst compare --flagfile=$(CIFAR_FS)/compare.flags
 cifar_fs: $(VENV)/installed

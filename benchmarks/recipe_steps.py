@@ -21,15 +21,10 @@ TITLE = (
     "episodes of validation classes, 50 unlabeled images per class"
 )
 DATA = ["--dataset=cifar_fs", f"--data_path={ROOT}"]
-# Eight times as fast as those of the preset at 32x32 pixels.
 SHORT = [
-    *(
-        "--img_size=32",
-        "--pre_sizes=24,24,32",
-        "--filters=24,48,96,192",
-        "--pretrain_batch_size=128",
-    ),
-    *("--pretrain_iterations=900", "--pre_save_step=900", "--pre_print_step=100"),
+    *("--img_size=32", "--pre_sizes=24,24,32", "--filters=24,48,96,192"),
+    *("--pretrain_batch_size=128", "--pretrain_iterations=900"),
+    *("--pre_save_step=900", "--pre_print_step=100"),
 ]
 MODERN = ["--pre_recipe=modern", "--pre_turn=0", "--pre_mixup=0"]
 STEPS = {
