@@ -17,14 +17,14 @@ from lst_tf2.storage.files import write_json
 ROOT = pathlib.Path(__file__).parents[1]
 FILE = ROOT / "results" / "cifar_fs" / "recipe_steps.json"
 TITLE = (
-    "Parts of the recipe, in 900 steps of a narrow ResNet-12 (24, 48, 96 and 192 filters); 600 "
+    "Parts of the recipe, in 3,000 steps of a narrow ResNet-12 (24, 48, 96 and 192 filters); 600 "
     "episodes of validation classes, 50 unlabeled images per class"
 )
 DATA = ["--dataset=cifar_fs", f"--data_path={ROOT}"]
 SHORT = [
     *("--img_size=32", "--pre_sizes=24,24,32", "--filters=24,48,96,192"),
-    *("--pretrain_batch_size=128", "--pretrain_iterations=900"),
-    *("--pre_save_step=900", "--pre_print_step=100"),
+    *("--pretrain_batch_size=128", "--pretrain_iterations=3000"),
+    *("--pre_save_step=1000", "--pre_print_step=100"),
 ]
 MODERN = ["--pre_recipe=modern", "--pre_turn=0", "--pre_mixup=0"]
 STEPS = {
@@ -34,11 +34,7 @@ STEPS = {
         *MODERN,
         *("--nopre_flip", "--pre_crop=0", "--pre_jitter=0"),
     ],
-    "... without jitter": [*MODERN, "--pre_jitter=0"],
-    "... without smoothed labels": [*MODERN, "--pre_smoothing=0"],
-    "... without weight decay": [*MODERN, "--pre_weight_decay=0"],
     "... without averaged weights": [*MODERN, "--pre_average=0"],
-    "... without dropout": [*MODERN, "--pretrain_dropout_keep=1"],
     "... with half of the images turned": [*MODERN, "--pre_turn=0.5"],
     "... with mixup 0.2": [*MODERN, "--pre_mixup=0.2"],
     "... with the episodic loss, weight 0.5": [*MODERN, "--pre_episodic=0.5"],
