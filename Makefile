@@ -58,7 +58,7 @@ cifar_fs: $(VENV)/installed
 	$(BIN)/python -m benchmarks.recipe_steps
 	$(BIN)/python -m benchmarks.cifar_fs
 
-# All phases at the size of tieredImageNet, on images of noise; takes 15 minutes and 3 GB of disk.
+# All phases at the size of tieredImageNet, on images of noise; takes up to an hour and 3 GB of disk.
 rehearsal: $(VENV)/installed
 	$(BIN)/python -m benchmarks.rehearsal
 
