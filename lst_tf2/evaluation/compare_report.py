@@ -16,6 +16,8 @@ from lst_tf2.evaluation.tables import markdown_table
 from lst_tf2.storage.files import write_bytes, write_json
 
 ACCURACY = "Accuracy; * first, or within the interval of the first"
+MILLISECONDS = "Milliseconds an episode"
+TIME = "seconds_per_episode"
 # What a cell of a table can say of a row.
 FIGURES: dict[str, Callable[[Row], str]] = {
     ACCURACY: lambda row: describe(row["accuracy"]) + (" *" if is_among_first(row) else ""),
@@ -25,7 +27,7 @@ FIGURES: dict[str, Callable[[Row], str]] = {
         row["rejected_distractors"]
     ),
     "Expected calibration error": lambda row: f"{PERCENT * row['calibration_error']:.1f}",
-    "Milliseconds an episode": lambda row: f"{1000 * row['seconds_per_episode']:.0f}",
+    MILLISECONDS: lambda row: f"{1000 * row[TIME]:.0f}",
 }
 
 
@@ -69,11 +71,15 @@ def table_of(rows: Sequence[Row], describe_row: Callable[[Row], str]) -> list[li
 
 
 def write_comparison(payload: dict[str, Any], stem: pathlib.Path) -> list[pathlib.Path]:
-    """Writes `<stem>.json` and `.md`, and plots `<stem>*.png`; returns their paths."""
+    """Writes `<stem>.json` and `.md`, and plots `<stem>*.png`; returns their paths.
+
+    Times are in the tables alone: the same comparison gives the same numbers each time.
+    """
     stem.parent.mkdir(parents=True, exist_ok=True)
     rows = payload["rows"]
     numbers, tables = stem.with_name(f"{stem.name}.json"), stem.with_name(f"{stem.name}.md")
-    write_json(numbers, payload)
+    timeless = [{key: row[key] for key in row if key != TIME} for row in rows]
+    write_json(numbers, payload | {"rows": timeless})
     write_bytes(tables, f"{format_comparison(rows)}\n".encode())
     written = [numbers, tables]
     for name, draw in plots_of(rows).items():

@@ -4,7 +4,7 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
-from lst_tf2.evaluation.compare_report import FIGURES, plots_of, table_of
+from lst_tf2.evaluation.compare_report import FIGURES, MILLISECONDS, plots_of, table_of
 from lst_tf2.evaluation.report import (
     MAX_COLUMNS,
     describe,
@@ -72,7 +72,9 @@ def render_comparison(payload: dict[str, Any], name: str) -> str:
     for shot in dict.fromkeys(row["shot"] for row in rows):
         own = [row for row in rows if row["shot"] == shot]
         tables += [
-            (f"{shot}-shot: {title}", table_of(own, tell)) for title, tell in FIGURES.items()
+            (f"{shot}-shot: {title}", table_of(own, tell))
+            for title, tell in FIGURES.items()
+            if title != MILLISECONDS
         ]
     charts = []
     for ending, draw in plots_of(rows).items():

@@ -33,9 +33,17 @@ def test_methods_are_compared(home):
     for row in rows:
         assert 0 <= row["accuracy"]["mean"] <= 1
         assert row["episodes"] == 3
-        assert row["seconds_per_episode"] > 0
         has_distractors = row["distractor_classes"] > 0
         assert not has_distractors or row["rejection_curve"][0]["mean"] is not None
+
+
+def test_the_same_comparison_gives_the_same_numbers(home):
+    words = ["lst", "compare", *FLAGS, *KINDS, "--methods=graph_lst,lst"]
+    for name in ("first", "second"):
+        result = run(*words, f"--out={name}", cwd=home)
+        assert result.returncode == 0, result.stderr
+    first, second = ((home / n / "compare_letters.json").read_bytes() for n in ("first", "second"))
+    assert first == second
 
 
 def test_what_can_not_be_compared(home):
