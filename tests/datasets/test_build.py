@@ -10,6 +10,7 @@ from lst_tf2.config import SPLITS
 from lst_tf2.data import layout
 from lst_tf2.datasets import build, checksums, fit_images, writer
 from lst_tf2.errors import InputError, MissingInputError
+from tests.datasets.test_writer import read_files
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 SMALL = writer.Recipe(image_size=8)
@@ -26,10 +27,6 @@ def write_source(folder, num_classes=5, num_images=4):
         for i in range(num_images):
             save_image(folder / f"class{c}" / f"{i}.png", colour=(40 * c, 60 * i, 0))
     return folder
-
-
-def read_files(folder):
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 def class_names(folder):

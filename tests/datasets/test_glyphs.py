@@ -16,6 +16,7 @@ from PIL import Image
 from lst_tf2.datasets import glyph_drawing, glyphs
 from lst_tf2.errors import InputError, MissingInputError
 from tests.command_line import run
+from tests.datasets.test_writer import read_files
 
 FEW_SPLITS = {"train": ("A", "Ж"), "val": ("Ξ",), "test": ("დ",)}
 FONT_PATHS = [str(glyphs.font_folder() / font) for font in glyphs.FONTS]
@@ -25,11 +26,6 @@ def render_few(out, **changes):
     settings = {"images_per_class": 4, "splits": FEW_SPLITS, "workers": 1} | changes
     workers = settings.pop("workers")
     return glyphs.render_dataset(out, glyphs.GlyphSettings(**settings), workers)
-
-
-def read_files(folder):
-    paths = (path for path in pathlib.Path(folder).rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
 def test_splits_are_disjoint_mixes_of_scripts():

@@ -16,6 +16,7 @@ from lst_tf2.datasets.source import SourceClass, WholeImages
 from lst_tf2.datasets.writer import Recipe, draw_unlabeled, free_folder, write_dataset
 from lst_tf2.errors import InputError
 from lst_tf2.progress import Progress
+from lst_tf2.storage.locks import HOLDER_NAME
 
 SMALL = Recipe(image_size=8)
 
@@ -53,7 +54,9 @@ def fake_classes(num_classes=3, num_images=4, **errors):
 
 
 def read_files(folder):
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    """Returns what each file holds, but for who held the folder last, and when."""
+    paths = [path for path in folder.rglob("*") if path.is_file() and path.name != HOLDER_NAME]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
 def names_in(folder):
