@@ -46,6 +46,7 @@ CIFAR_FS := configs/cifar_fs
 COMPARE_CIFAR_FS := $(BIN)/lst compare --flagfile=$(CIFAR_FS)/compare.flags
 cifar_fs: $(VENV)/installed
 	test -d data/cifar_fs || $(BIN)/lst prepare cifar_fs --source="$(SOURCE)"
+	$(BIN)/lst pretrain --flagfile=$(CIFAR_FS)/pretrain_first.flags
 	$(BIN)/lst pretrain --flagfile=$(CIFAR_FS)/pretrain.flags
 	$(BIN)/lst tune --flagfile=$(CIFAR_FS)/tune.flags --backbone=pretrain_weights/cifar_fs
 	set -e; for cell in 1shot 5shot; do \

@@ -92,13 +92,20 @@ def test_flagfiles_of_a_run_fit_each_other(start, dataset, monkeypatch):
     assert pretrain.model == train.model == test.model
 
 
-def test_photographs_are_pretrained_by_the_modern_recipe(monkeypatch):
-    config = load("cifar_fs/pretrain", "pretrain", monkeypatch)
-    assert config.recipe_name == "modern"
-    assert config.optimizer.falling_steps == config.loop.num_steps == 6000
-    assert [config.recipe.size_at(step, 6000, 32) for step in (0, 2999, 3000, 5999)] == [
-        *(24, 24, 32, 32)
-    ]
+def test_photographs_are_pretrained_by_the_modern_recipe_in_two_parts(monkeypatch):
+    first, second = (
+        load(f"cifar_fs/{name}", "pretrain", monkeypatch) for name in ("pretrain_first", "pretrain")
+    )
+    for config in (first, second):
+        steps = config.loop.num_steps
+        assert config.recipe_name == "modern"
+        assert config.optimizer.falling_steps == steps
+        half = steps // 2
+        sides = [config.recipe.size_at(step, steps, 32) for step in (0, half - 1, half, steps - 1)]
+        assert sides == [24, 24, 32, 32]
+    assert (first.recipe.turned_share, second.recipe.turned_share) == (0.5, 0)
+    assert second.start_path == f"{first.run_folder}/step_{first.loop.num_steps}.npz"
+    assert first.model == second.model
 
 
 @pytest.mark.parametrize("shot", [1, 5])
