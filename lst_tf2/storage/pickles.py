@@ -1,17 +1,19 @@
 """Reads pickles of arrays, text, numbers, lists and dicts, without running anything.
 
-A pickle is a program: it can name any function of any module and call it. This reader lets it
-name only what NumPy puts into pickled arrays, and answers with stand-ins that record shape, type
-and bytes; the arrays are built from these once they add up. Nothing that a file declares makes
-room for more than the file itself holds, and long contents are views of the file, not copies.
+A pickle is a program. Python's `pickletools` takes it apart; what stands here follows the few
+operations that arrays need, and refuses all others. A name that a pickle looks up is only ever
+compared, never imported. Nothing that a file declares makes room for more than the file itself
+holds, and long contents are views of the file, not copies.
 """
 
 import contextlib
+import io
 import math
 import mmap
 import pathlib
 import pickle
-from collections.abc import Iterator
+import pickletools
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -80,56 +82,103 @@ def _from_buffer(content: Any, dtype: Any, shape: Any, order: Any = "C") -> Pick
 
 
 ALLOWED = {
-    ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
-    ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
-    ("numpy.core.numeric", "_frombuffer"): _from_buffer,
-    ("numpy._core.numeric", "_frombuffer"): _from_buffer,
-    ("numpy", "ndarray"): _Class("numpy.ndarray"),
-    ("numpy", "dtype"): _DType,
+    "numpy.core.multiarray _reconstruct": _reconstruct,
+    "numpy._core.multiarray _reconstruct": _reconstruct,
+    "numpy.core.numeric _frombuffer": _from_buffer,
+    "numpy._core.numeric _frombuffer": _from_buffer,
+    "numpy ndarray": _Class("numpy.ndarray"),
+    "numpy dtype": _DType,
 }
 
 
-class _Reader:
-    """Reads a buffer as a file that gives what was asked for or fails."""
+class _Machine:
+    """Follows the operations of a pickle; values are plain ones and the stand-ins above."""
 
-    def __init__(self, buffer: bytes | mmap.mmap, start: int):
-        self.buffer, self.view, self.position = buffer, memoryview(buffer), start
+    def __init__(self, view: memoryview):
+        self.view, self.encodable = view, len(view)
+        self.stack: list[Any] = []
+        self.below_marks: list[list[Any]] = []
+        self.memo: dict[int, Any] = {}
 
-    def read(self, count: int) -> bytes | memoryview:
-        """Returns the next `count` bytes, long ones without a copy."""
-        end = self.position + count
-        if end > len(self.view):
-            raise EOFError("it ends too early")
-        piece = self.view[self.position : end]
-        self.position = end
-        return piece if count >= MIN_VIEW_BYTES else bytes(piece)
+    def follow(self, opcode: pickletools.OpcodeInfo, argument: Any, end: int) -> None:
+        """Does one operation, whose argument ends at byte `end`; or refuses it."""
+        after = opcode.stack_after
+        if opcode.arg and after and after != [pickletools.anyobject]:  # A value of a plain type.
+            self.push(self._content(argument, end, after == [pickletools.pybytes_or_str]))
+        elif opcode.name in OPERATIONS:
+            OPERATIONS[opcode.name](self, argument)
+        else:
+            raise UnsafePickleError(f"{opcode.name} {argument}"[:100])
 
-    def readline(self) -> bytes:
-        """Returns what is left of the line."""
-        end = self.buffer.find(b"\n", self.position) + 1
-        return bytes(self.read((end or len(self.view)) - self.position))
+    def _content(self, argument: Any, end: int, is_python_2: bool) -> Any:
+        if not is_python_2 and not isinstance(argument, bytes | bytearray):
+            return argument
+        if len(argument) >= MIN_VIEW_BYTES:
+            return self.view[end - len(argument) : end]
+        return argument.encode("latin1") if is_python_2 else bytes(argument)
 
+    def push(self, value: Any) -> None:
+        """Puts a value on the stack."""
+        self.stack.append(value)
 
-# Python's own implementation keeps its memo in a dict; the one in C makes room for whatever
-# index a file names.
-class _ArrayUnpickler(pickle._Unpickler):
-    """Unpickles dicts, lists, tuples, text, numbers and the stand-ins above."""
+    def pop(self, count: int) -> list[Any]:
+        """Takes `count` values off the stack."""
+        if count > len(self.stack):
+            raise ValueError("a value is missing")
+        start = len(self.stack) - count
+        values, self.stack[start:] = self.stack[start:], []
+        return values
 
-    def __init__(self, reader: _Reader):
-        super().__init__(reader, encoding="bytes")
-        self.encodable = len(reader.view)
+    def mark(self) -> None:
+        """Begins a list of values."""
+        self.below_marks.append(self.stack)
+        self.stack = []
 
-    def find_class(self, module: str, name: str) -> Any:
-        """Returns the stand-in for a name, or refuses it."""
-        if (module, name) == ("_codecs", "encode"):
-            return self._encode
-        if (module, name) not in ALLOWED:
-            raise UnsafePickleError(f"{module}.{name}"[:100])
-        return ALLOWED[module, name]
+    def since_mark(self) -> list[Any]:
+        """Takes that list off the stack."""
+        values, self.stack = self.stack, self.below_marks.pop()
+        return values
 
-    def get_extension(self, code: int) -> None:
-        """Refuses registered extensions."""
-        raise UnsafePickleError(f"extension {code}")
+    def top(self, kind: Any) -> Any:
+        """Returns the value on top, which has to be of this kind."""
+        if not self.stack or not isinstance(self.stack[-1], kind):
+            raise UnsafePickleError("an operation that arrays do not need")
+        return self.stack[-1]
+
+    def extend(self, values: list[Any]) -> None:
+        """Adds values to the list on top."""
+        self.top(list).extend(values)
+
+    def update(self, values: list[Any]) -> None:
+        """Adds keys and what they stand for, by turns, to the dict on top."""
+        # Tuples in tuples would take without end to hash.
+        if not all(isinstance(key, str | bytes | int) for key in values[::2]):
+            raise UnsafePickleError("a dict by other keys than names and numbers")
+        self.top(dict).update(zip(values[::2], values[1::2], strict=True))
+
+    def push_dict(self, values: list[Any]) -> None:
+        """Puts a dict on the stack, of keys and what they stand for."""
+        self.push({})
+        self.update(values)
+
+    def look_up(self, name: str) -> None:
+        """Pushes the stand-in for `<module> <name>`, or refuses it."""
+        if name == "_codecs encode":
+            self.push(self._encode)
+        elif name in ALLOWED:
+            self.push(ALLOWED[name])
+        else:
+            raise UnsafePickleError(name.replace(" ", ".")[:100])
+
+    def call(self, function: Any, arguments: Any) -> None:
+        """Pushes what a stand-in returns."""
+        if not callable(function) or not isinstance(arguments, tuple):
+            raise UnsafePickleError("an operation that arrays do not need")
+        self.push(function(*arguments))
+
+    def set_state(self, state: Any) -> None:
+        """Tells the stand-in on top its state."""
+        self.top(_DType | PickledArray).__setstate__(state)
 
     def _encode(self, text: Any, encoding: Any = "latin1") -> bytes:
         """Does what Python 3 asks of `_codecs` when it writes bytes for Python 2."""
@@ -140,26 +189,41 @@ class _ArrayUnpickler(pickle._Unpickler):
             raise UnsafePickleError("more text than it holds")
         return text.encode("latin1")
 
-    def _load_build(self) -> None:
-        state = self.stack.pop()
-        # Else a pickle could set attributes of the functions above.
-        if not isinstance(self.stack[-1], _DType | PickledArray):
-            raise UnsafePickleError("an operation that arrays do not need")
-        self.stack[-1].__setstate__(state)
+    def remember(self, index: int | None) -> None:
+        """Keeps the value on top under a number, by default the next one."""
+        self.memo[len(self.memo) if index is None else index] = self.top(object)
 
-    def _load_frame(self) -> None:
-        # A frame only says what to read ahead, which would copy it.
-        self.read(8)
 
-    def _load_bytearray(self) -> None:
-        self.append(self.read(int.from_bytes(self.read(8), "little")))
-
-    dispatch = pickle._Unpickler.dispatch | {
-        pickle.BUILD[0]: _load_build,
-        pickle.FRAME[0]: _load_frame,
-        # The original makes room for the declared length before it reads.
-        pickle.BYTEARRAY8[0]: _load_bytearray,
-    }
+# By their names in `pickletools`.
+OPERATIONS: dict[str, Callable[[_Machine, Any], None]] = {
+    "PROTO": lambda *_: None,
+    "FRAME": lambda *_: None,  # It only says what to read ahead.
+    "NONE": lambda machine, _: machine.push(None),
+    "NEWTRUE": lambda machine, _: machine.push(True),
+    "NEWFALSE": lambda machine, _: machine.push(False),
+    "EMPTY_TUPLE": lambda machine, _: machine.push(()),
+    "EMPTY_LIST": lambda machine, _: machine.push([]),
+    "EMPTY_DICT": lambda machine, _: machine.push({}),
+    "MARK": lambda machine, _: machine.mark(),
+    "TUPLE": lambda machine, _: machine.push(tuple(machine.since_mark())),
+    "TUPLE1": lambda machine, _: machine.push(tuple(machine.pop(1))),
+    "TUPLE2": lambda machine, _: machine.push(tuple(machine.pop(2))),
+    "TUPLE3": lambda machine, _: machine.push(tuple(machine.pop(3))),
+    "LIST": lambda machine, _: machine.push(machine.since_mark()),
+    "DICT": lambda machine, _: machine.push_dict(machine.since_mark()),
+    "APPEND": lambda machine, _: machine.extend(machine.pop(1)),
+    "APPENDS": lambda machine, _: machine.extend(machine.since_mark()),
+    "SETITEM": lambda machine, _: machine.update(machine.pop(2)),
+    "SETITEMS": lambda machine, _: machine.update(machine.since_mark()),
+    "GLOBAL": lambda machine, name: machine.look_up(name),
+    "STACK_GLOBAL": lambda machine, _: machine.look_up(" ".join(machine.pop(2))),
+    "REDUCE": lambda machine, _: machine.call(*machine.pop(2)),
+    "BUILD": lambda machine, _: machine.set_state(*machine.pop(1)),
+    **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"), _Machine.remember),
+    **dict.fromkeys(
+        ("GET", "BINGET", "LONG_BINGET"), lambda machine, i: machine.push(machine.memo[i])
+    ),
+}
 
 
 def as_text(value: Any) -> str:
@@ -211,7 +275,15 @@ def _numbers(shape: tuple, dtype: np.dtype, is_fortran: Any, content: Any) -> np
 
 def load_pickle(buffer: bytes | mmap.mmap, start: int = 0) -> Any:
     """Returns what a pickle holds, arrays as `PickledArray`; call it within `refuse_damage`."""
-    return _ArrayUnpickler(_Reader(buffer, start)).load()
+    stream = io.BytesIO(buffer) if isinstance(buffer, bytes) else buffer
+    stream.seek(start)
+    machine = _Machine(memoryview(buffer))
+    for opcode, argument, _ in pickletools.genops(stream):
+        if opcode.name == "STOP":
+            break
+        machine.follow(opcode, argument, stream.tell())
+    (value,) = machine.stack
+    return value
 
 
 def load_dict(buffer: bytes | mmap.mmap) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 import io
 import pathlib
 import pickle
-import types
 from typing import Any
 
 import numpy as np
@@ -71,26 +70,12 @@ def _checked(value: Any) -> dict[str, np.ndarray]:
     return arrays
 
 
-class _Python2Pickler(pickle._Pickler):
-    """Pickles arrays by the names that NumPy 1 under Python 2 knows."""
-
-    dispatch = dict(pickle._Pickler.dispatch)  # noqa: RUF012 - as in the base class
-
-    def _save_builtin(self, function: Any) -> None:
-        if function.__name__ != "_reconstruct":
-            self.save_global(function)
-            return
-        self.write(pickle.GLOBAL + b"numpy.core.multiarray\n_reconstruct\n")
-        self.memoize(function)
-
-    dispatch[types.BuiltinFunctionType] = _save_builtin
-
-
 def array_dict_bytes(arrays: dict[str, np.ndarray]) -> bytes:
     """Returns the `.npy` file of a dict of arrays, as the original program loads it."""
     boxed = np.empty((), dtype=object)
     boxed[()] = dict(arrays)
     file = io.BytesIO()
     np.lib.format.write_array_header_1_0(file, {"descr": "|O", "fortran_order": False, "shape": ()})
-    _Python2Pickler(file, protocol=2).dump(boxed)
-    return file.getvalue()
+    # NumPy 1 under Python 2 knows this module by the name that it had there.
+    content = pickle.dumps(boxed, protocol=2).replace(b"cnumpy._core.", b"cnumpy.core.")
+    return file.getvalue() + content

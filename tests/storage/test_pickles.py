@@ -1,4 +1,4 @@
-"""What `tests/weights/test_pickles.py` does not reach: plain pickles, mapped from disk."""
+"""Plain pickles, mapped from disk; `tests/tf1/test_array_dict.py` has the hostile ones."""
 
 import io
 import pickle
@@ -36,15 +36,18 @@ def test_dicts_of_any_protocol_are_read(protocol):
 
 
 @pytest.mark.parametrize("protocol", [3, 4, 5])
-def test_mapped_arrays_are_not_copied(protocol, tmp_path):
+def test_mapped_arrays_are_not_kept_in_memory(protocol, tmp_path):
     path = tmp_path / "large.pkl"
-    path.write_bytes(pickle.dumps({"images": np.zeros(1 << 24, np.uint8)}, protocol))
+    arrays = {name: np.zeros(1 << 22, np.uint8) for name in "abcdefgh"}
+    path.write_bytes(pickle.dumps(arrays, protocol))
     tracemalloc.start()
-    images = pickles.as_array(pickles.load_dict(pickles.map_file(path))["images"], "images")
-    peak = tracemalloc.get_traced_memory()[1]
+    found = pickles.load_dict(pickles.map_file(path))
+    images = [pickles.as_array(found[name], name) for name in arrays]
+    kept, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert images.shape == (1 << 24,)
-    assert peak < 1 << 20
+    assert {array.shape for array in images} == {(1 << 22,)}
+    assert kept < 1 << 20
+    assert peak < 3 << 22
 
 
 def read(path):
@@ -57,9 +60,12 @@ def read(path):
     [
         (b"", "empty"),
         (pickle.dumps([1]), "asks for list in place of a dict"),
+        (b"\x80\x02})" + b"K\x01s.", "asks for a dict by other keys"),
+        (b"\x80\x02]K\x01b.", "an operation that arrays do not need"),
+        (b"\x80\x02}0.", "asks for POP"),
         (pickle.dumps({1: 2}), "asks for int in place of text"),
         (pickle.dumps({"a": print}), r"asks for builtins\.print; it was not run"),
-        (pickle.dumps({"a": 1})[:-1], "damaged file .it ends too early"),
+        (pickle.dumps({"a": 1})[:-1], "damaged file .pickle exhausted"),
     ],
 )
 def test_other_pickles_are_refused(content, message, tmp_path):
