@@ -97,8 +97,6 @@ def bench(side: int, suffix: str) -> dict[str, dict[str, float]]:
         catalogue = write_images(pathlib.Path(folder), side, suffix)
         lists = draw_lists(catalogue, 300)
         sources = {name: open_images(catalogue, side, name) for name in CACHES}
-        sources["packed, large"] = open_images(catalogue, side, "packed")
-        sources["packed, large"].is_mapped = False  # As a file above 1 GiB is not.
         paces = {name: [] for name in ("one by one", *sources)}
         for _ in range(ROUNDS):
             start = time.perf_counter()

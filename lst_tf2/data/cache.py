@@ -12,12 +12,10 @@ was changed there is another folder, or none yet.
 """
 
 import math
-import mmap
 import os
 import pathlib
 import shutil
 import sys
-import weakref
 import zlib
 from collections.abc import Iterator, Sequence
 
@@ -35,40 +33,36 @@ from lst_tf2.storage.locks import held
 CACHE_FOLDER = "image_cache"
 IMAGES_NAME, CHECKSUMS_NAME, RECORD_NAME = "images.u8", "checksums.u32", "record.json"
 VERSION = 1
-# What was touched of a mapped file counts as memory of the process, up to 2 MB around each
-# image, and so does the whole file in the end. A larger file is read image by image instead.
-MAPPED_BYTES = 2**30
 
 
 class PackedImages(ImageArray):
-    """Takes the images of a packed split from its memory-mapped file, or reads them there."""
+    """Reads the images of a packed split from its file, each compared with its checksum once.
+
+    It is not mapped into memory: there all that was touched counts as memory of the process, and
+    a file that is cut meanwhile ends it.
+    """
 
     def __init__(self, folder: pathlib.Path, shape: tuple[int, ...]):
-        self.folder = folder
-        self.handle = os.open(folder / IMAGES_NAME, os.O_RDONLY)
-        weakref.finalize(self, os.close, self.handle)
-        mapped = mmap.mmap(self.handle, 0, access=mmap.ACCESS_READ)
-        super().__init__(np.frombuffer(mapped, np.uint8).reshape(shape))
+        self.path, self.image_shape = folder / IMAGES_NAME, shape[1:]
+        self.file = self.path.open("rb", buffering=0)
         self.checksums = np.fromfile(folder / CHECKSUMS_NAME, "<u4")
         self.is_sound = np.zeros(len(self.checksums), bool)
-        self.is_mapped = self.images.nbytes <= MAPPED_BYTES or not hasattr(os, "preadv")
-        if self.is_mapped and hasattr(mmap, "MADV_WILLNEED"):
-            mapped.madvise(mmap.MADV_WILLNEED)
 
     def gather(self, rows: np.ndarray) -> np.ndarray:
-        """Returns a copy of the images in `rows`, each compared with its checksum once.
+        """Returns the images in `rows`.
 
         Raises:
             InputError: If an image was changed since it was packed.
         """
-        images = super().gather(rows) if self.is_mapped else self._read(rows)
-        for place in np.flatnonzero(~self.is_sound[rows]):
-            row = rows[place]
+        images = np.zeros((len(rows), *self.image_shape), np.uint8)
+        for image, row in zip(images, rows.tolist(), strict=True):
+            is_read = os.preadv(self.file.fileno(), [image], row * image.nbytes) == image.nbytes
+            is_sound = is_read and (self.is_sound[row] or zlib.crc32(image) == self.checksums[row])
             check(
-                zlib.crc32(images[place]) == self.checksums[row],
-                f"image {row} of {self.folder / IMAGES_NAME} as it was packed",
+                is_sound,
+                f"image {row} of {self.path} as it was packed",
                 "other bytes",
-                f"remove {self.folder} to pack the images anew",
+                f"remove {self.path.parent} to pack the images anew",
             )
             self.is_sound[row] = True
         return images
@@ -76,16 +70,6 @@ class PackedImages(ImageArray):
     def check(self, rows: np.ndarray) -> None:
         """Raises `InputError` for the first image in `rows` that was changed since packed."""
         self.gather(rows)
-
-    def _read(self, rows: np.ndarray) -> np.ndarray:
-        images = np.zeros((len(rows), *self.images.shape[1:]), np.uint8)
-        handle, num_bytes = self.handle, images[0].nbytes
-        if hasattr(os, "posix_fadvise"):  # The disk gets all requests at once.
-            for row in rows.tolist():
-                os.posix_fadvise(handle, row * num_bytes, num_bytes, os.POSIX_FADV_WILLNEED)
-        for image, row in zip(images, rows.tolist(), strict=True):
-            self.is_sound[row] &= os.preadv(handle, [image], row * num_bytes) == num_bytes
-        return images
 
 
 def open_images(catalogue: Catalogue, image_size: int, cache: str) -> ImageSource:
@@ -145,13 +129,10 @@ def open_packed(catalogue: Catalogue, image_size: int) -> PackedImages:
         "digest": digest,
     }
     if not folder.exists():
-        for former in sorted(base.glob(f"{name}_*")):
-            print(
-                f"{former} is of other image files than lie there now; packing those. "
-                "It can be removed.",
-                file=sys.stderr,
-            )
         pack(catalogue, folder, record)
+        for former in {*base.glob(f"{name}_*")} - {folder}:
+            shutil.rmtree(former, ignore_errors=True)
+            print(f"Removed {former}, packed before image files changed", file=sys.stderr)
     _check_packed(folder, record)
     return PackedImages(folder, tuple(record["shape"]))
 

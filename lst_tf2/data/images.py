@@ -44,12 +44,12 @@ class ImageArray:
     """Holds the images of a catalogue in an array `[row, H, W, 3]` uint8."""
 
     def __init__(self, images: np.ndarray):
-        self.images = images
+        self.images, self.image_shape = images, images.shape[1:]
 
     def load(self, rows: tf.Tensor) -> tf.Tensor:
         """Returns the images in `rows` `[B]` as `[B, H, W, 3]` uint8."""
         images = tf.numpy_function(self.gather, [rows], tf.uint8)
-        return tf.ensure_shape(images, [*rows.shape, *self.images.shape[1:]])
+        return tf.ensure_shape(images, [*rows.shape, *self.image_shape])
 
     def gather(self, rows: np.ndarray) -> np.ndarray:
         """Returns a copy of the images in `rows`."""
