@@ -10,9 +10,11 @@ class InputError(ValueError):
     The message says what was expected, what was received and what to do. Commands
     print it as one line without a traceback; a plain `ValueError` stays a bug report.
 
-    `settings` are the fields of `lst_tf2.settings` that it is about, `flags` what sets them.
+    `settings` are the fields of `lst_tf2.settings` that it is about, `flags` what sets them;
+    `status` is what a command exits with.
     """
 
+    status = 1
     settings: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
 
@@ -31,7 +33,9 @@ class DamagedFileError(InputError):
 
 
 class LostWorkerError(InputError):
-    """Signals that another process of the same run is gone."""
+    """Signals that another process of the same run is gone; the run can go on."""
+
+    status = 75  # EX_TEMPFAIL: not a mistake, to be tried again.
 
 
 def check(condition: bool, expected: str, received: Any, remedy: str, *settings: str) -> None:

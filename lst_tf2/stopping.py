@@ -58,6 +58,13 @@ def ending_on_signals() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def ending_at_once() -> Iterator[None]:
+    """Lets Ctrl-C end the process within the body, where TensorFlow waits deaf to Python."""
+    with _handlers(dict.fromkeys(END_SIGNALS, signal.SIG_DFL)):
+        yield
+
+
+@contextlib.contextmanager
 def finishing_steps() -> Iterator[None]:
     """Lets `end_signal` tell of signals within the body in place of ending it.
 

@@ -108,7 +108,7 @@ def repeat_flags(values: flags.FlagValues, names: Iterable[str]) -> str:
 
 @contextlib.contextmanager
 def exit_on_input_error() -> Iterator[None]:
-    """Turns what a user can mend into one line on stderr and exit status 1.
+    """Turns what a user can mend into one line on stderr and exit status 1 (75: try again).
 
     That is an `InputError`, and what the system refuses: a full disk, a folder without
     permission. A signal ends in one line too, with the conventional status 130 or 143.
@@ -121,7 +121,7 @@ def exit_on_input_error() -> Iterator[None]:
         sys.exit(1)
     except (InputError, OSError) as error:
         print(f"error: {_told(error)}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(getattr(error, "status", 1))
     except KeyboardInterrupt as interrupt:
         print(str(interrupt) or INTERRUPTED, file=sys.stderr)
         sys.exit(getattr(interrupt, "status", 128 + signal.SIGINT))

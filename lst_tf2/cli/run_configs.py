@@ -1,7 +1,6 @@
 """From the flags of `lst_tf2.cli.flag_tables` to the settings of `lst_tf2.config`."""
 
 import dataclasses
-import json
 import math
 import os
 import pathlib
@@ -182,28 +181,12 @@ def _workers(values: flags.FlagValues) -> dict[str, Any]:
     """Returns the workers that the environment names, where the flags name none."""
     if values.workers:  # Nobody is the first by mistake.
         return {} if values["worker_index"].present else {"worker_index": -1}
-    text = os.environ.get("TF_CONFIG", "") if values.distribution == "multi_worker" else ""
-    workers, index = _cluster_of(text)
+    if values.distribution != "multi_worker":
+        return {}
+    from lst_tf2.distribution.cluster import find_workers  # Imports TensorFlow.
+
+    workers, index = find_workers()
     return {"workers": workers, "worker_index": index}
-
-
-def _cluster_of(text: str) -> tuple[tuple[str, ...], int]:
-    """Returns all workers of a TF_CONFIG, the chief first, and the place of this process."""
-    if not text:
-        return (), 0
-    try:
-        settings = json.loads(text)
-        cluster, task = settings["cluster"], settings["task"]
-        chiefs, workers = cluster.get("chief", []), cluster.get("worker", [])
-        first = {"chief": 0, "worker": len(chiefs)}[task["type"]]
-        return (*chiefs, *workers), first + int(task["index"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        check(
-            False,
-            "TF_CONFIG with a cluster of `worker` (and `chief`) and a task among them",
-            f"{text!r} ({error!r})",
-            "mend it, or pass --workers and --worker_index",
-        )
 
 
 def _queries(run: EpisodeRunFlags, shot: int) -> int:

@@ -10,16 +10,11 @@ from absl import flags, logging
 
 from lst_tf2.backend import explain_exhausted_memory, require_tensorflow_backend
 from lst_tf2.config import ModelConfig
-from lst_tf2.errors import LostWorkerError
-
-# Counts how often a process began anew after another was lost, so that it ends some time.
-REJOINS = "LST_TF2_REJOINS"
-MAX_REJOINS = 20
 
 
 @contextlib.contextmanager
 def tensorflow_run(values: flags.FlagValues, memory_remedy: str) -> Iterator[None]:
-    """Chooses the device, and explains exhausted memory and lost workers.
+    """Chooses the device, and explains exhausted memory.
 
     Args:
         values: Those of the flags.
@@ -33,24 +28,8 @@ def tensorflow_run(values: flags.FlagValues, memory_remedy: str) -> Iterator[Non
     require_tensorflow_backend()
     if os.getcwd() not in sys.path:  # Methods may lie where the command is given.
         sys.path.append(os.getcwd())
-    try:
-        with explain_exhausted_memory(memory_remedy):
-            yield
-    except LostWorkerError as error:
-        _rejoin(error)
-
-
-def _rejoin(error: LostWorkerError) -> None:
-    """Begins this process anew: it waits for the lost worker and goes on with it.
-
-    TensorFlow can not take a process up again into a running group.
-    """
-    rejoins = int(os.environ.get(REJOINS, "0"))
-    if rejoins == MAX_REJOINS:
-        raise error
-    os.environ[REJOINS] = str(rejoins + 1)
-    print(f"{error} The run goes on from its newest checkpoint.", file=sys.stderr, flush=True)
-    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+    with explain_exhausted_memory(memory_remedy):
+        yield
 
 
 def take_memory_as_needed() -> None:

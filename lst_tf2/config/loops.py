@@ -121,18 +121,11 @@ class DistributionConfig(Settings, group=RUNNING):
     workers: tuple[str, ...] = setting(
         (),
         "With multi_worker: host:port of every process, comma-separated, the same list "
-        "everywhere; the first writes. If not given, TF_CONFIG is read.",
+        "everywhere; the first writes. If not given, TF_CONFIG or Slurm tells them.",
         flag="workers",
     )
     worker_index: int = setting(
         0, "With workers: the place of this process in that list, from 0.", flag="worker_index"
-    )
-    wait_seconds: float = setting(
-        600.0,
-        "With multi_worker: seconds to wait for the other workers at the start and after one was "
-        "lost.",
-        flag="worker_wait",
-        at_least=0,
     )
 
     def check(self) -> None:
@@ -147,8 +140,10 @@ class DistributionConfig(Settings, group=RUNNING):
             )
             return
         check(
-            len(set(self.workers)) == len(self.workers) > 0,
-            "workers as host:port,host:port, all different, or TF_CONFIG in the environment",
+            len(set(self.workers)) == len(self.workers) > 0
+            and all(re.fullmatch(r"\S+:\d+", worker) for worker in self.workers),
+            "workers as host:port,host:port, all different, or in the environment as TF_CONFIG or "
+            "by Slurm",
             list(self.workers),
             "name every process of the run, in the same order everywhere",
             "workers",

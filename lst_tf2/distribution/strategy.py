@@ -1,9 +1,7 @@
 """Divides episodes over the devices of one machine or of many, on `tf.distribute`."""
 
 import contextlib
-import faulthandler
 import itertools
-import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -12,8 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from lst_tf2.config import DistributionConfig
-from lst_tf2.distribution.rendezvous import meet
 from lst_tf2.errors import LostWorkerError, check
+from lst_tf2.stopping import ending_at_once
 
 # What TensorFlow raises in a collective operation when another process is gone.
 LOSSES = (
@@ -171,17 +169,13 @@ def tell_of_loss() -> Iterator[None]:
         yield
     except LOSSES as error:
         raise LostWorkerError(
-            f"Expected all workers to answer, lost one of them ({type(error).__name__}); start it "
-            "again with its own command."
+            f"Expected all workers to answer, lost one of them ({type(error).__name__}); start "
+            "all again with the same commands, which go on from the newest checkpoint."
         ) from error
 
 
 def distribute(config: DistributionConfig) -> Distribution:
-    """Returns the distribution of a run; comes before any other work of TensorFlow.
-
-    Raises:
-        InputError: If other workers do not come in time.
-    """
+    """Returns the distribution of a run; comes before any other work of TensorFlow."""
     if config.kind == "none":
         return Distribution(tf.distribute.get_strategy(), config)
     if len(config.workers) <= 1:
@@ -192,20 +186,12 @@ def distribute(config: DistributionConfig) -> Distribution:
 
 def _join(config: DistributionConfig) -> tf.distribute.Strategy:
     """Returns the strategy of a multi-worker run, once all workers are there."""
-    names = ", ".join(config.workers)
-    print(f"Waiting up to {config.wait_seconds:g} s for all of {names}", file=sys.stderr)
-    meet(config.workers, config.worker_index, config.wait_seconds)
+    print(f"Waiting for all of {', '.join(config.workers)}", file=sys.stderr, flush=True)
     cluster = tf.distribute.cluster_resolver.SimpleClusterResolver(
         tf.train.ClusterSpec({"worker": list(config.workers)}),
         task_type="worker",
         task_id=config.worker_index,
         rpc_layer="grpc",
     )
-    # TensorFlow connects deaf to interrupts: a worker that dies now would hold up the others.
-    faulthandler.dump_traceback_later(max(1, config.wait_seconds), exit=True)
-    on_terminate = signal.getsignal(signal.SIGTERM)
-    try:
+    with ending_at_once():
         return tf.distribute.MultiWorkerMirroredStrategy(cluster)
-    finally:
-        faulthandler.cancel_dump_traceback_later()
-        signal.signal(signal.SIGTERM, on_terminate)  # TensorFlow would take it and go on.

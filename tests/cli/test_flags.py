@@ -129,9 +129,9 @@ MULTI = "--distribution=multi_worker"
 def test_workers_come_from_flags_or_from_the_environment(monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
     assert config_of("train").distribution.kind == "none"
-    flagged = parse("test", MULTI, "--workers=a:1,b:2", "--worker_index=1", "--worker_wait=5")
+    flagged = parse("test", MULTI, "--workers=a:1,b:2", "--worker_index=1")
     given = run_configs.test_config(flagged).distribution
-    assert (given.workers, given.worker_index, given.wait_seconds) == (("a:1", "b:2"), 1, 5)
+    assert (given.workers, given.worker_index) == (("a:1", "b:2"), 1)
     assert not given.is_chief
     cluster = {"chief": ["a:1"], "worker": ["b:2", "c:3"]}
     for task, index in (("chief", 0), ("worker", 2)):
@@ -142,12 +142,24 @@ def test_workers_come_from_flags_or_from_the_environment(monkeypatch):
         assert read.is_chief == (index == 0)
 
 
+@pytest.mark.parametrize("rank", [0, 2])
+def test_workers_of_a_step_of_slurm_are_found(rank, monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    step = {"STEP_NUM_TASKS": "3", "STEP_NODELIST": "n[1-2]", "STEP_TASKS_PER_NODE": "2,1"}
+    for name, value in {**step, "PROCID": str(rank)}.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    read = config_of("train", MULTI).distribution
+    assert read.workers == ("n1:8888", "n1:8889", "n2:8888")
+    assert read.worker_index == rank
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--distribution=many"], "kind to be one of none, mirrored, multi_worker"),
-        ([MULTI], "or TF_CONFIG in the environment, received \\[\\]"),
+        ([MULTI], "as TF_CONFIG or by Slurm, received \\[\\]"),
         ([MULTI, "--workers=a:1,a:1", "--worker_index=0"], "all different"),
+        ([MULTI, "--workers=a,b:1", "--worker_index=0"], "host:port,host:port, .*received"),
         ([MULTI, "--workers=a:1,b:1"], "worker_index of 0 to 1, .*received -1"),
         (["--workers=a:1,b:1"], "no workers with none"),
     ],
@@ -158,8 +170,17 @@ def test_workers_that_do_not_fit_are_refused(arguments, message, monkeypatch):
         config_of("train", *arguments)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"cluster": {}}', '{"cluster": {}, "task": 1}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        '{"cluster": {"worker": ["a:1"]}}',
+        '{"cluster": {}}',
+        '{"cluster": {}, "task": 1}',
+    ],
+)
 def test_malformed_cluster_is_refused(text, monkeypatch):
     monkeypatch.setenv("TF_CONFIG", text)
-    with pytest.raises(InputError, match="Expected TF_CONFIG with a cluster"):
+    with pytest.raises(InputError, match=r"Expected a cluster of workers.* in TF_CONFIG"):
         config_of("train", MULTI)

@@ -34,7 +34,7 @@ def start(script, *arguments, cwd):
 def start_workers(script, *arguments, cwd, count=2):
     """Starts `count` workers on loopback; returns them and what each was called with."""
     workers = ",".join(free_addresses(count))
-    flags = ["--distribution=multi_worker", f"--workers={workers}", "--worker_wait=60"]
+    flags = ["--distribution=multi_worker", f"--workers={workers}"]
     calls = [[*arguments, *flags, f"--worker_index={index}"] for index in range(count)]
     return [start(script, *call, cwd=cwd) for call in calls], calls
 

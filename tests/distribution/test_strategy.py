@@ -12,13 +12,13 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from lst_tf2.config import DistributionConfig
 from lst_tf2.distribution.strategy import distribute
-from lst_tf2.errors import InputError
+from lst_tf2.errors import InputError, LostWorkerError
 from lst_tf2.evaluation.meta_test import meta_test
 from lst_tf2.runs.checkpoints import read_arrays
 from lst_tf2.training.meta_train import meta_train
 from lst_tf2.training.pretrain import pretrain
 from tests.cli.flag_values import config_of
-from tests.distribution.small_cluster import finish, start, start_workers
+from tests.distribution.small_cluster import finish, free_addresses, start, start_workers
 from tests.small_data import write_data_set
 
 pytestmark = pytest.mark.large
@@ -105,10 +105,24 @@ def test_run_goes_on_after_a_worker_was_killed(home):
         time.sleep(0.02)
     killed.send_signal(signal.SIGKILL)
     assert killed.wait() == -signal.SIGKILL
+    assert survivor.wait(60) == LostWorkerError.status == 75
+    assert "lost one of them" in survivor.log.read_text().splitlines()[-1]
     assert not (folder / f"step_{STEPS}.npz").exists()
-    finish(start("train.py", *calls[1], cwd=home), survivor)
-    assert "lost one of them" in survivor.log.read_text()
+    finish(*(start("train.py", *call, cwd=home) for call in calls))
     assert_same_state(one / f"step_{STEPS}.npz", folder / f"step_{STEPS}.npz")
+
+
+def test_worker_that_waits_alone_ends_at_ctrl_c(home):
+    address = free_addresses(2)
+    flags = ["--distribution=multi_worker", f"--workers={','.join(address)}", "--worker_index=0"]
+    process = start("train.py", "--exp_name=alone", *META, *flags, cwd=home)
+    deadline = time.monotonic() + 60
+    while "Waiting for all of" not in process.log.read_text() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(2)  # It has begun to wait.
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == -signal.SIGINT
+    assert not (home / "checkpoints" / "alone").exists()
 
 
 def test_two_workers_share_a_meta_test(home, monkeypatch):
