@@ -28,3 +28,10 @@ def claim(folder, config, *, overwrite=False):
     """Makes the folder of a run, as training does, and returns it."""
     with claimed(folder, config, overwrite=overwrite) as path:
         return path
+
+
+def path_in(catalogue, pool, class_index, image_index):
+    """Returns the path of an image by its place in a class."""
+    entry = catalogue.classes[class_index]
+    name = getattr(entry, pool)[image_index]
+    return str(catalogue.folder / f"{pool}_{catalogue.split}" / entry.name / name)

@@ -42,22 +42,6 @@ class Catalogue:
     split: str
     classes: tuple[ClassImages, ...]
 
-    def labeled_path(self, class_index: int, image_index: int) -> str:
-        """Returns the path of a labeled image."""
-        entry = self.classes[class_index]
-        name = entry.labeled[image_index]
-        return os.path.join(self.folder, f"labeled_{self.split}", entry.name, name)
-
-    def unlabeled_path(self, class_index: int, image_index: int) -> str:
-        """Returns the path of an unlabeled image."""
-        entry = self.classes[class_index]
-        name = entry.unlabeled[image_index]
-        return os.path.join(self.folder, f"unlabeled_{self.split}", entry.name, name)
-
-    def file_names(self) -> list[str]:
-        """Returns every image as `<pool>/<class>/<file>`, in order."""
-        return list(self.names)
-
     @functools.cached_property
     def names(self) -> tuple[str, ...]:
         """Every image as `<pool>/<class>/<file>`, in order."""

@@ -146,7 +146,7 @@ def save_lists(lists: EpisodeLists, folder: pathlib.Path, origin: str = DRAWN) -
     settings = stored_settings(lists.config)
     about = {"settings": settings, "origin": origin, "arrays": ARRAY_HELP}
     with new_folder(folder) as temporary:
-        names = "".join(f"{name}\n" for name in lists.catalogue.file_names())
+        names = "".join(f"{name}\n" for name in lists.catalogue.names)
         write_bytes(temporary / "files.txt", names.encode())
         for name in array_names(lists.config):
             np.save(temporary / f"{name}.npy", getattr(lists, name), allow_pickle=False)
@@ -255,7 +255,7 @@ def _check_names(folder: pathlib.Path, catalogue: Catalogue, remedy: str) -> Non
         raise InputError(
             f"Expected file names in {folder}/files.txt ({error}); {remedy}."
         ) from None
-    found = catalogue.file_names()
+    found = list(catalogue.names)
     if named == found:
         return
     missing, added = sorted(set(named) - set(found)), sorted(set(found) - set(named))

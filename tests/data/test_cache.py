@@ -77,7 +77,7 @@ def test_packed_file_holds_the_pixels_in_the_order_of_the_names(folder, capsys):
     (packed,) = packed_folders(folder)
     assert packed.name.startswith("test_16px_")
     names = (packed / "files.txt").read_text().splitlines()
-    assert names == catalogue.file_names()
+    assert names == list(catalogue.names)
     images = np.fromfile(packed / "images.u8", np.uint8).reshape(-1, SIDE, SIDE, 3)
     np.testing.assert_array_equal(images, [pixels(folder / name) for name in names])
 

@@ -12,7 +12,7 @@ from lst_tf2.data.lists import ARRAY_NAMES, list_folder, open_lists, sample_list
 from lst_tf2.data.sampling import distinct_indices
 from lst_tf2.errors import InputError, MissingInputError
 from tests.faults import flip_bit, forget_checksums
-from tests.small_data import write_data_set
+from tests.small_data import path_in, write_data_set
 
 EPISODE = EpisodeConfig(
     way=3, shot=2, queries_per_class=3, unlabeled_per_class=4, num_distractor_classes=2
@@ -43,11 +43,11 @@ def test_sets_are_balanced_and_disjoint(folder, way, shot, seed):
         assert len(set(everything)) == len(everything)
         for label, entry in enumerate(lists.classes[index]):
             for row, i in zip(unlabeled[label], lists.unlabeled[index, label], strict=True):
-                assert lists.catalogue.path(row) == lists.catalogue.unlabeled_path(entry, i)
+                assert lists.catalogue.path(row) == path_in(lists.catalogue, "unlabeled", entry, i)
             for path, i in zip(
                 lists.labeled_paths(index)[label], lists.labeled[index, label], strict=True
             ):
-                assert path == lists.catalogue.labeled_path(entry, i)
+                assert path == path_in(lists.catalogue, "labeled", entry, i)
         classes = [*lists.classes[index], *lists.distractor_classes[index]]
         assert len(set(classes)) == way + 2
 

@@ -10,7 +10,7 @@ from lst_tf2.data.images import ImageFiles, decode_images
 from lst_tf2.data.layout import scan_split
 from lst_tf2.data.lists import sample_lists
 from lst_tf2.errors import InputError, MissingInputError
-from tests.small_data import write_data_set
+from tests.small_data import path_in, write_data_set
 
 
 @pytest.fixture(name="lists")
@@ -80,7 +80,7 @@ def test_image_batches_carry_class_indices(lists):
     labels = np.concatenate([batch.labels for batch in batches])
     np.testing.assert_array_equal(np.bincount(labels), [12] * 5)
     images = np.concatenate([batch.inputs for batch in batches])
-    first = [pixels(catalogue.labeled_path(2, i)) for i in range(6)]
+    first = [pixels(path_in(catalogue, "labeled", 2, i)) for i in range(6)]
     found = images[labels == 2]
     assert all((found == image).all(axis=(1, 2, 3)).any() for image in first)
 

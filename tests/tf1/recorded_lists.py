@@ -34,7 +34,7 @@ def tree_catalogue(split):
 def write_tree(folder):
     """Writes the images of the recorded tree as empty files: lists only name them."""
     for split in SPLITS:
-        for name in tree_catalogue(split).file_names():
+        for name in tree_catalogue(split).names:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).touch()
 

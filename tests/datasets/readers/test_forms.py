@@ -21,6 +21,7 @@ from lst_tf2.datasets.readers import cifar
 from lst_tf2.datasets.readers.forms import FORMS
 from lst_tf2.errors import InputError, MissingInputError
 from tests.datasets.test_writer import read_files
+from tests.small_data import path_in
 from tests.storage.test_pickles import python_2_bytes
 
 NAMES = {"train": ["n01", "n02", "n03"], "val": ["n04", "n05"], "test": ["n06", "n07"]}
@@ -170,8 +171,11 @@ def written_classes(out, split):
     """The pixels of each class, labeled images first within their sorted names."""
     catalogue = layout.scan_split(out, split)
     for c, entry in enumerate(catalogue.classes):
-        paths = {n: catalogue.labeled_path(c, i) for i, n in enumerate(entry.labeled)}
-        paths |= {n: catalogue.unlabeled_path(c, i) for i, n in enumerate(entry.unlabeled)}
+        paths = {
+            name: path_in(catalogue, pool, c, i)
+            for pool in layout.POOLS
+            for i, name in enumerate(getattr(entry, pool))
+        }
         yield entry.name, np.stack([np.asarray(Image.open(paths[n])) for n in sorted(paths)])
 
 
