@@ -145,14 +145,13 @@ def bench_tiered() -> dict[str, float]:
 
 @dataclasses.dataclass(frozen=True)
 class PipelineFlags(Settings, group="What to measure"):
-    """Holds the size of the images."""
+    """Holds the size of the images.
 
-    size: str = setting(
-        "glyphs",
-        "Size of the images: glyphs, paper or tiered.",
-        flag="size",
-        choices=("glyphs", "paper", "tiered"),
-    )
+    Attributes:
+        size: Size of the images: glyphs, paper or tiered.
+    """
+
+    size: str = setting("glyphs", flag="size", choices=("glyphs", "paper", "tiered"))
 
 
 def main(values: flags.FlagValues, _: Sequence[str]) -> None:

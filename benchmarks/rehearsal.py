@@ -60,14 +60,15 @@ PHASES = {
 
 @dataclasses.dataclass(frozen=True)
 class RehearsalConfig(Settings, group="Rehearsal"):
-    """Describes how much is rehearsed, and where."""
+    """Describes how much is rehearsed, and where.
 
-    folder: str = setting(
-        "", "Folder to work in, kept; by default a temporary one, removed.", flag="folder"
-    )
-    images_per_class: int = setting(
-        0, "Images of each class; 0: as many as tieredImageNet has.", flag="images_per_class"
-    )
+    Attributes:
+        folder: Folder to work in, kept; by default a temporary one, removed.
+        images_per_class: Images of each class; 0: as many as tieredImageNet has.
+    """
+
+    folder: str = setting("", flag="folder")
+    images_per_class: int = setting(0, flag="images_per_class")
 
 
 def write_images(folder: pathlib.Path, images_per_class: int) -> int:

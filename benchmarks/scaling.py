@@ -32,14 +32,13 @@ ROUNDS, STEPS, WARM_UP, EPISODES = 3, 30, 2, 2
 
 @dataclasses.dataclass(frozen=True)
 class ScalingFlags(Settings, group="What to measure"):
-    """Holds the size of the step."""
+    """Holds the size of the step.
 
-    size: str = setting(
-        "glyphs",
-        "Size of images and backbone: glyphs or paper.",
-        flag="size",
-        choices=("glyphs", "paper"),
-    )
+    Attributes:
+        size: Size of images and backbone: glyphs or paper.
+    """
+
+    size: str = setting("glyphs", flag="size", choices=("glyphs", "paper"))
 
 
 def main(values: flags.FlagValues, _: Sequence[str]) -> None:

@@ -109,9 +109,13 @@ def print_row(name: str, seconds: float, beside: float, ratio: float) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class SuiteFlags(Settings, group="What to measure"):
-    """Holds how much to measure."""
+    """Holds how much to measure.
 
-    quick: bool = setting(False, "Glyph size alone.", flag="quick")
+    Attributes:
+        quick: Glyph size alone.
+    """
+
+    quick: bool = setting(False, flag="quick")
 
 
 def main(values: flags.FlagValues, _: Sequence[str]) -> None:

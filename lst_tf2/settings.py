@@ -1,13 +1,16 @@
 """Settings: fields of frozen dataclasses that carry all there is to say about them.
 
-A field made by `setting` knows its default, its bounds, what it means and what command lines
-call it; one made by `part` holds a dataclass of further settings. Checks, flags, their help and
-their reference are made from these.
+A field made by `setting` knows its default, its bounds and what command lines call it; what it
+means stands in the docstring of its class, below `Attributes:`. One made by `part` holds a
+dataclass of further settings. Checks, flags, their help and their reference are made from these.
 """
 
 import contextlib
 import dataclasses
+import functools
+import inspect
 import math
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
@@ -24,9 +27,8 @@ NOTHING: Mapping[str, Any] = {}
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """Says what a field means, what it may be and which flag sets it ("": none)."""
+    """Says what a field may be and which flag sets it ("": none)."""
 
-    about: str
     flag: str
     group: str
     kind: type | None
@@ -64,7 +66,6 @@ class FlagRow:
 
 def setting(  # noqa: PLR0913 - each says one thing about a field
     default: Any,
-    about: str = "",
     *,
     flag: str = "",
     group: str = "",
@@ -79,7 +80,6 @@ def setting(  # noqa: PLR0913 - each says one thing about a field
 
     Args:
         default: A tuple is a comma-separated list.
-        about: What it means, for the help.
         flag: What command lines call it; "" where they can not set it.
         group: Heading in the help; by default that of the class.
         kind: Type of the value, or of the items of a tuple, where the default does not tell.
@@ -89,7 +89,7 @@ def setting(  # noqa: PLR0913 - each says one thing about a field
         choices: What a text may be.
         search: What `lst tune` tries; nothing: it leaves the setting alone.
     """
-    told = Setting(about, flag, group, kind, at_least, above, at_most, choices, search)
+    told = Setting(flag, group, kind, at_least, above, at_most, choices, search)
     return dataclasses.field(default=default, metadata={"setting": told})
 
 
@@ -161,15 +161,26 @@ def walk_flags(
     """
     for field in dataclasses.fields(cls):
         value = field.default if default is None else getattr(default, field.name)
-        inner, about = (field.metadata.get(kind) for kind in ("part", "setting"))
+        inner, own = (field.metadata.get(kind) for kind in ("part", "setting"))
         if inner:
             yield from walk_flags(type(value), value, inner.flags, inner.group or group)
-        elif about:
-            flag, meaning = flags.get(field.name, (about.flag, ""))
-            heading = group or about.group or cls.group
+        elif own:
+            flag, about = flags.get(field.name, (own.flag, ""))
+            heading, kind = group or own.group or cls.group, own.kind or _kind_of(value)
             if flag:
-                kind = about.kind or _kind_of(value)
-                yield field.name, FlagRow(flag, value, meaning or about.about, heading, kind)
+                about = about or meanings(cls).get(field.name, "")
+                yield field.name, FlagRow(flag, value, about, heading, kind)
+
+
+@functools.cache
+def meanings(cls: type) -> Mapping[str, str]:
+    """Returns what the docstrings of a class and its bases say of each attribute, by its name."""
+    found = {}
+    for base in reversed(cls.__mro__):
+        _, _, section = inspect.cleandoc(base.__doc__ or "").partition("\nAttributes:\n")
+        for name, text in re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", section, re.MULTILINE):
+            found[name] = " ".join(text.split())
+    return found
 
 
 def _kind_of(value: Any) -> type:
@@ -201,9 +212,9 @@ def build(
     for field in dataclasses.fields(cls):
         name = field.name
         value = field.default if default is None else getattr(default, name)
-        about = field.metadata.get("setting")
-        if about:
-            own_flags[name], _ = flags.get(name, (about.flag, ""))
+        own = field.metadata.get("setting")
+        if own:
+            own_flags[name], _ = flags.get(name, (own.flag, ""))
             value = values.get(own_flags[name], value)
         inner, told = field.metadata.get("part"), given.get(name, NOTHING)
         if inner and isinstance(told, Mapping):

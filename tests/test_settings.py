@@ -4,19 +4,41 @@ import pytest
 
 from lst_tf2 import config
 from lst_tf2.errors import InputError
-from lst_tf2.settings import FlagRow, Settings, build, name_flags, part, setting, walk_flags
+from lst_tf2.settings import (
+    FlagRow,
+    Settings,
+    build,
+    meanings,
+    name_flags,
+    part,
+    setting,
+    walk_flags,
+)
 
 
 @dataclasses.dataclass(frozen=True)
 class Rate(Settings, group="Speed"):
-    start: float = setting(0.5, "Rate at the start.", flag="rate", above=0)
+    """Describes a rate.
+
+    Attributes:
+        start: Rate at the
+            start.
+    """
+
+    start: float = setting(0.5, flag="rate", above=0)
     floor: float = setting(0.1, at_least=0)
 
 
 @dataclasses.dataclass(frozen=True)
 class Run(Settings, group="Run"):
+    """Describes a run.
+
+    Attributes:
+        mode: How to run.
+    """
+
     folder: str
-    mode: str = setting("fast", "How to run.", flag="mode", choices=("fast", "slow"))
+    mode: str = setting("fast", flag="mode", choices=("fast", "slow"))
     first: Rate = part(Rate(0.9), start="first_rate", floor=("floor", "Floor of both."))
     second: Rate = part(Rate(), group="Second")
 
@@ -76,3 +98,17 @@ def test_every_flag_says_what_it_means(cls):
     for row in rows:
         assert row.flag == "seed" or row.about.endswith("."), row
         assert row.group
+
+
+def test_docstrings_tell_of_fields_that_there_are():
+    todo = [Settings]
+    for cls in todo:
+        todo += cls.__subclasses__()
+        if dataclasses.is_dataclass(cls):
+            assert meanings(cls).keys() <= {field.name for field in dataclasses.fields(cls)}, cls
+    assert len(todo) > 10
+
+
+def test_help_names_all_methods():
+    about = meanings(config.MetaTestConfig) | meanings(config.InnerLoopConfig)
+    assert all(f" {name}," in about["method"] for name in config.METHODS)

@@ -34,9 +34,13 @@ from lst_tf2.settings import setting
 
 @dataclasses.dataclass(frozen=True)
 class CompareFlags(RunNameFlags, DataFlags):
-    """Holds of which run and data set, and where to."""
+    """Holds of which run and data set, and where to.
 
-    out: str = setting("results", "Folder to write into.", flag="out", group=DATA)
+    Attributes:
+        out: Folder to write into.
+    """
+
+    out: str = setting("results", flag="out", group=DATA)
 
 
 SETTINGS = (CompareFlags, CompareConfig)

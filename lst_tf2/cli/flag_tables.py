@@ -35,12 +35,15 @@ def check_plain_name(field: str, name: str) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class DataFlags(Settings, group=DATA):
-    """Holds where the images lie."""
+    """Holds where the images lie.
 
-    dataset: str = setting(
-        "miniImagenet", "Data set: a folder below <data_path>/data, e.g. glyphs.", flag="dataset"
-    )
-    data_path: str = setting("./", "Folder that holds data/.", flag="data_path")
+    Attributes:
+        dataset: Data set: a folder below <data_path>/data, e.g. glyphs.
+        data_path: Folder that holds data/.
+    """
+
+    dataset: str = setting("miniImagenet", flag="dataset")
+    data_path: str = setting("./", flag="data_path")
 
     @property
     def data_folder(self) -> str:
@@ -51,56 +54,51 @@ class DataFlags(Settings, group=DATA):
 
 @dataclasses.dataclass(frozen=True)
 class RunFlags(DataFlags):
-    """Adds where weights lie and what to run on."""
+    """Adds where weights lie and what to run on.
 
-    pretrain_folder: str = setting(
-        "pretrain_weights/",
-        "Folder of pre-trained weights, <dataset>/ inside; those of the original are found there "
-        "and in pretrain_weights_dir/.",
-        flag="pretrain_w_path",
-    )
-    device: int = setting(
-        0,
-        "Number of the GPU to use; if not given, TensorFlow sees all.",
-        flag="device_id",
-        group=RUNNING,
-    )
+    Attributes:
+        pretrain_folder: Folder of pre-trained weights, <dataset>/ inside; those of the original are
+            found there and in pretrain_weights_dir/.
+        device: Number of the GPU to use; if not given, TensorFlow sees all.
+    """
+
+    pretrain_folder: str = setting("pretrain_weights/", flag="pretrain_w_path")
+    device: int = setting(0, flag="device_id", group=RUNNING)
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainingFlags(RunFlags):
-    """Adds what to do with an earlier run."""
+    """Adds what to do with an earlier run.
 
-    overwrite: bool = setting(
-        False,
-        "Start the run anew where its folder holds one with other settings.",
-        flag="overwrite",
-        group=RUNNING,
-    )
+    Attributes:
+        overwrite: Start the run anew where its folder holds one with other settings.
+    """
+
+    overwrite: bool = setting(False, flag="overwrite", group=RUNNING)
 
 
 @dataclasses.dataclass(frozen=True)
 class PretrainFlags(TrainingFlags):
-    """Adds what pre-training alone reads."""
+    """Adds what pre-training alone reads.
 
-    has_floor: bool = setting(
-        False,
-        "Stop halving the pre-training rate at min_pre_lr.",
-        flag="pre_lr_stop",
-        group=PRETRAINING,
-    )
+    Attributes:
+        has_floor: Stop halving the pre-training rate at min_pre_lr.
+    """
+
+    has_floor: bool = setting(False, flag="pre_lr_stop", group=PRETRAINING)
 
 
 @dataclasses.dataclass(frozen=True)
 class RunNameFlags(Settings, group=RUNNING):
-    """Holds which run it is."""
+    """Holds which run it is.
 
-    exp_name: str = setting(
-        "finetune_mini_RN",
-        "Name of the run; it lives in checkpoints/<exp_name>.",
-        flag="exp_name",
-    )
-    logdir_base: str = setting("./", "Folder that holds checkpoints/.", flag="logdir_base")
+    Attributes:
+        exp_name: Name of the run; it lives in checkpoints/<exp_name>.
+        logdir_base: Folder that holds checkpoints/.
+    """
+
+    exp_name: str = setting("finetune_mini_RN", flag="exp_name")
+    logdir_base: str = setting("./", flag="logdir_base")
 
     @property
     def run_folder(self) -> str:
@@ -111,41 +109,26 @@ class RunNameFlags(Settings, group=RUNNING):
 
 @dataclasses.dataclass(frozen=True)
 class EpisodeRunFlags(RunNameFlags, RunFlags):
-    """Adds what a run on episodes starts from."""
+    """Adds what a run on episodes starts from.
 
-    pretrain_iterations: int = setting(
-        14000,
-        "Iterations of pre-training; names the file to start from.",
-        flag="pretrain_iterations",
-    )
-    is_finetuned: bool = setting(
-        False,
-        "Start (a test: with test_iter=0) from a meta-trained learner, Meta-Transfer Learning's "
-        "or LST's, not from the pre-trained backbone.",
-        flag="meta_finetune",
-    )
-    finetune_path: str = setting(
-        "",
-        "With meta_finetune: its checkpoint <folder>/step_<n>.npz or the original's "
-        "weights_<n>.npy, or a folder with step 15000 of either; by default "
-        "<pretrain_w_path>/<dataset>/<shot_num>-shot_MTL_weights.",
-        flag="finetune_w_path",
-    )
-    learn_inner_lr: bool = setting(
-        False,
-        "Learn a rate for each parameter of the classifier, from base_lr on, for the gradient "
-        "descent inside an episode (Meta-SGD); a test finds out by itself.",
-        flag="learn_inner_lr",
-        group=METHOD,
-    )
-    protocol: str = setting(
-        "paper",
-        "`paper`: queries and distractors as published (K queries per class in validation and "
-        "test). `standard`: 15 queries, distractors mixed into the unlabeled images.",
-        flag="protocol",
-        group=EPISODE,
-        choices=PROTOCOLS,
-    )
+    Attributes:
+        pretrain_iterations: Iterations of pre-training; names the file to start from.
+        is_finetuned: Start (a test: with test_iter=0) from a meta-trained learner, Meta-Transfer
+            Learning's or LST's, not from the pre-trained backbone.
+        finetune_path: With meta_finetune: its checkpoint <folder>/step_<n>.npz or the original's
+            weights_<n>.npy, or a folder with step 15000 of either; by default
+            <pretrain_w_path>/<dataset>/<shot_num>-shot_MTL_weights.
+        learn_inner_lr: Learn a rate for each parameter of the classifier, from base_lr on, for the
+            gradient descent inside an episode (Meta-SGD); a test finds out by itself.
+        protocol: `paper`: queries and distractors as published (K queries per class in validation
+            and test). `standard`: 15 queries, distractors mixed into the unlabeled images.
+    """
+
+    pretrain_iterations: int = setting(14000, flag="pretrain_iterations")
+    is_finetuned: bool = setting(False, flag="meta_finetune")
+    finetune_path: str = setting("", flag="finetune_w_path")
+    learn_inner_lr: bool = setting(False, flag="learn_inner_lr", group=METHOD)
+    protocol: str = setting("paper", flag="protocol", group=EPISODE, choices=PROTOCOLS)
 
     @property
     def pretrained_path(self) -> str:
@@ -156,106 +139,79 @@ class EpisodeRunFlags(RunNameFlags, RunFlags):
 
 @dataclasses.dataclass(frozen=True)
 class TrainFlags(EpisodeRunFlags, TrainingFlags):
-    """Adds what meta-training alone reads."""
+    """Adds what meta-training alone reads.
 
-    num_distractor_classes: int = setting(
-        0,
-        "Distractor classes of training episodes: their images are mixed among the unlabeled "
-        "ones, in either protocol. Validation has none.",
-        flag="train_num_dis",
-        group=EPISODE,
-        at_least=0,
-    )
-    debug_episode: str = setting(
-        "",
-        "Train nothing: compute an episode once more whose losses or gradients were not finite, "
-        "<run folder>/failed_step_<n>.npz, and tell where its first such value arises.",
-        flag="debug_episode",
-        group=RUNNING,
-    )
+    Attributes:
+        num_distractor_classes: Distractor classes of training episodes: their images are mixed
+            among the unlabeled ones, in either protocol. Validation has none.
+        debug_episode: Train nothing: compute an episode once more whose losses or gradients were
+            not finite, <run folder>/failed_step_<n>.npz, and tell where its first such value
+            arises.
+    """
+
+    num_distractor_classes: int = setting(0, flag="train_num_dis", group=EPISODE, at_least=0)
+    debug_episode: str = setting("", flag="debug_episode", group=RUNNING)
 
 
 @dataclasses.dataclass(frozen=True)
 class TestFlags(EpisodeRunFlags):
-    """Adds what meta-test alone reads."""
+    """Adds what meta-test alone reads.
 
-    original_folder: str = setting(
-        "weights_saving_dir",
-        "Folder below <logdir_base> with runs of the original program, tested where "
-        "checkpoints/<exp_name> is not there.",
-        flag="exp_log_label",
-        group=RUNNING,
-    )
-    num_unlabeled_files: int = setting(
-        0,
-        "Files of 10 unlabeled images per class, as in the original; if given it must be "
-        "nb_ul_samples / 10.",
-        flag="unfiles_num",
-        group=EPISODE,
-    )
-    has_distractors: bool = setting(
-        False,
-        "Add unlabeled images of num_dis classes outside the episode.",
-        flag="use_distractors",
-        group=EPISODE,
-    )
-    num_distractor_classes: int = setting(
-        3, "Distractor classes, with use_distractors.", flag="num_dis", group=EPISODE, at_least=0
-    )
+    Attributes:
+        original_folder: Folder below <logdir_base> with runs of the original program, tested where
+            checkpoints/<exp_name> is not there.
+        num_unlabeled_files: Files of 10 unlabeled images per class, as in the original; if given it
+            must be nb_ul_samples / 10.
+        has_distractors: Add unlabeled images of num_dis classes outside the episode.
+        num_distractor_classes: Distractor classes, with use_distractors.
+        bn_stats: What batch norm goes by: `batch`, the batch at hand as in the paper; `calibrated`,
+            statistics of base-class images, so that each image is embedded once, many times faster;
+            `auto`: `batch` with protocol=paper, else `calibrated`.
+        use_tuned: Take the settings that `lst tune` chose for the run where no flag gives them;
+            --notuned: do not.
+    """
+
+    original_folder: str = setting("weights_saving_dir", flag="exp_log_label", group=RUNNING)
+    num_unlabeled_files: int = setting(0, flag="unfiles_num", group=EPISODE)
+    has_distractors: bool = setting(False, flag="use_distractors", group=EPISODE)
+    num_distractor_classes: int = setting(3, flag="num_dis", group=EPISODE, at_least=0)
     bn_stats: str = setting(
-        "auto",
-        "What batch norm goes by: `batch`, the batch at hand as in the paper; `calibrated`, "
-        "statistics of base-class images, so that each image is embedded once, many times faster; "
-        "`auto`: `batch` with protocol=paper, else `calibrated`.",
-        flag="bn_stats",
-        group=METHOD,
-        choices=("auto", "batch", "calibrated"),
+        "auto", flag="bn_stats", group=METHOD, choices=("auto", "batch", "calibrated")
     )
-    use_tuned: bool = setting(
-        True,
-        "Take the settings that `lst tune` chose for the run where no flag gives them; --notuned: "
-        "do not.",
-        flag="tuned",
-        group=METHOD,
-    )
+    use_tuned: bool = setting(True, flag="tuned", group=METHOD)
 
 
 @dataclasses.dataclass(frozen=True)
 class PhaseFlags(Settings, group=DATA):
-    """Holds what tells the two trainings of `train.py` apart."""
+    """Holds what tells the two trainings of `train.py` apart.
 
-    phase: str = setting(
-        "meta",
-        "`pre`: pre-training of the backbone; `meta`: meta-training.",
-        flag="phase",
-        choices=("pre", "meta"),
-    )
+    Attributes:
+        phase: `pre`: pre-training of the backbone; `meta`: meta-training.
+    """
+
+    phase: str = setting("meta", flag="phase", choices=("pre", "meta"))
 
 
 @dataclasses.dataclass(frozen=True)
 class ConvertFlags(Settings, group="What to convert"):
-    """Holds what to convert, and of the model what the files do not tell."""
+    """Holds what to convert, and of the model what the files do not tell.
 
-    source: str = setting(
-        "",
-        "File or folder of the original: weights_<n>.npy, and for a learner beside it "
-        "ss_weights_<n>.npy, fc_weights_<n>.npy and swn_weights_<n>.npy; or what a TensorFlow 1 "
-        "Saver wrote, <name>-<n>.index and .data-*.",
-        flag="input",
-    )
-    target: str = setting(
-        "",
-        "Folder to write into: pretrain_weights/<dataset> for a backbone, "
-        "checkpoints/<exp_name> for a learner.",
-        flag="output",
-    )
-    to_tf1: bool = setting(
-        False, "The other way: step_<n>.npz of ours into the original's files.", flag="to_tf1"
-    )
-    dry_run: bool = setting(False, "Check and print the table, write nothing.", flag="dry_run")
-    verify: bool = setting(
-        False, "Read back what was written and compare bit for bit.", flag="verify"
-    )
+    Attributes:
+        source: File or folder of the original: weights_<n>.npy, and for a learner beside it
+            ss_weights_<n>.npy, fc_weights_<n>.npy and swn_weights_<n>.npy; or what a TensorFlow 1
+            Saver wrote, <name>-<n>.index and .data-*.
+        target: Folder to write into: pretrain_weights/<dataset> for a backbone,
+            checkpoints/<exp_name> for a learner.
+        to_tf1: The other way: step_<n>.npz of ours into the original's files.
+        dry_run: Check and print the table, write nothing.
+        verify: Read back what was written and compare bit for bit.
+    """
+
+    source: str = setting("", flag="input")
+    target: str = setting("", flag="output")
+    to_tf1: bool = setting(False, flag="to_tf1")
+    dry_run: bool = setting(False, flag="dry_run")
+    verify: bool = setting(False, flag="verify")
     model: ModelConfig = part(
         ModelConfig(filters=(1,)), group="Of the model", filters="", precision="", recompute=""
     )

@@ -20,14 +20,18 @@ from lst_tf2.settings import Settings, part, setting
 
 @dataclasses.dataclass(frozen=True)
 class GlyphFlags(Settings, group="The data set"):
-    """Holds where to render, and how."""
+    """Holds where to render, and how.
 
-    out: str = setting("data/glyphs", "Folder of the data set.", flag="out")
+    Attributes:
+        out: Folder of the data set.
+        overwrite: Replace an earlier data set in --out.
+        workers: Processes; one for each processor by default.
+    """
+
+    out: str = setting("data/glyphs", flag="out")
     glyphs: GlyphSettings = part(GlyphSettings())
-    overwrite: bool = setting(False, "Replace an earlier data set in --out.", flag="overwrite")
-    workers: int | None = setting(
-        None, "Processes; one for each processor by default.", flag="workers", kind=int, at_least=1
-    )
+    overwrite: bool = setting(False, flag="overwrite")
+    workers: int | None = setting(None, flag="workers", kind=int, at_least=1)
 
 
 def run_glyphs(values: flags.FlagValues, _: Sequence[str]) -> None:

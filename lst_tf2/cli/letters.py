@@ -21,9 +21,13 @@ from lst_tf2.settings import Settings, part, setting
 
 @dataclasses.dataclass(frozen=True)
 class LettersFlags(Settings, group="The letters"):
-    """Holds where to write, and what."""
+    """Holds where to write, and what.
 
-    out: str = setting("letters", "Folder to write.", flag="out")
+    Attributes:
+        out: Folder to write.
+    """
+
+    out: str = setting("letters", flag="out")
     letters: LetterSettings = part(LetterSettings())
 
 

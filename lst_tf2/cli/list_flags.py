@@ -27,82 +27,63 @@ READERS = {
     PRINT: ("print",),
     NAMED: ("print", "check"),
 }
-ALL_LISTED = "by default all that is listed when importing, {} when exporting."
-FOLDER_TELLS = "by default what the folder's name tells when importing, {} when exporting."
 
 
-def _count(about: str, flag: str, group: str = BOTH) -> Any:
-    return setting(None, about, flag=flag, group=group, kind=int)
+def _count(flag: str, group: str = BOTH) -> Any:
+    return setting(None, flag=flag, group=group, kind=int)
 
 
 @dataclasses.dataclass(frozen=True)
 class ListFlags(DataFlags):
-    """Holds which lists it is about; None and () leave it to what is there."""
+    """Holds which lists it is about; None and () leave it to what is there.
 
-    source: str = setting(
-        "",
-        "The original's folder, filenames_and_labels/mini_1shot_5way.",
-        flag="input",
-        group=IMPORT,
-    )
-    test_unlabeled_per_class: int | None = _count(
-        "Unlabeled images per class to test; by default all that are listed.",
-        "test_nb_ul_samples",
-        IMPORT,
-    )
-    target: str = setting(
-        "filenames_and_labels", "Where to make such a folder.", flag="output", group=EXPORT
-    )
-    root: str = setting(
-        "./", "data_path of the original; names begin with <root>/data/.", flag="root", group=EXPORT
-    )
-    splits: tuple[str, ...] = setting(SPLITS, "Whose lists.", flag="splits", group=BOTH)
-    way: int | None = _count(f"Classes in an episode; {FOLDER_TELLS.format(5)}", "way_num")
-    shot: int | None = _count(f"Labeled images per class; {FOLDER_TELLS.format(1)}", "shot_num")
-    seed: int = setting(
-        0,
-        "The --seed with which training and test find the lists; exporting draws from it what is "
-        "not stored.",
-        flag="seed",
-        group=BOTH,
-    )
-    num_train: int | None = _count(
-        f"Length of the train list; {ALL_LISTED.format(NUM_EPISODES['train'])}", "train_episode_num"
-    )
-    num_val: int | None = _count(
-        f"Length of the val list; {ALL_LISTED.format(NUM_EPISODES['val'])}", "val_episode_num"
-    )
-    num_test: int | None = _count(
-        f"Length of the test list; {ALL_LISTED.format(NUM_EPISODES['test'])}", "test_episode_num"
-    )
-    unlabeled_per_class: int | None = _count(
-        "Unlabeled images per class to train and validate; by default each count that is listed, "
-        f"{UNLABELED_PER_CLASS['train']} when exporting.",
-        "nb_ul_samples",
-    )
-    num_distractor_classes: tuple[int, ...] = setting(
-        (),
-        "Distractor classes of test episodes. Importing makes a list for each of 0,3 by default, "
-        "if so many are listed; exporting writes as many as are stored, else "
-        f"{list_files.NUM_DISTRACTOR_FILES}, as the original.",
-        flag="num_dis",
-        group=BOTH,
-        kind=int,
-    )
-    list_name: str = setting(
-        "", "Name of a stored list, as check shows it.", flag="list", group=NAMED
-    )
-    split: str = setting(
-        "test", "Whose list, if only one is stored.", flag="split", group=PRINT, choices=SPLITS
-    )
-    index: int = setting(0, "Which episode, from 0.", flag="index", group=PRINT)
-    protocol: str = setting(
-        "paper",
-        "`paper` or `standard` order of unlabeled test images.",
-        flag="protocol",
-        group=PRINT,
-        choices=PROTOCOLS,
-    )
+    Attributes:
+        source: The original's folder, filenames_and_labels/mini_1shot_5way.
+        test_unlabeled_per_class: Unlabeled images per class to test; by default all that are
+            listed.
+        target: Where to make such a folder.
+        root: data_path of the original; names begin with <root>/data/.
+        splits: Whose lists.
+        way: Classes in an episode; by default what the folder's name tells when importing, 5 when
+            exporting.
+        shot: Labeled images per class; by default what the folder's name tells when importing, 1
+            when exporting.
+        seed: The --seed with which training and test find the lists; exporting draws from it what
+            is not stored.
+        num_train: Length of the train list; by default all that is listed when importing, 80000
+            when exporting.
+        num_val: Length of the val list; by default all that is listed when importing, 600 when
+            exporting.
+        num_test: Length of the test list; by default all that is listed when importing, 600 when
+            exporting.
+        unlabeled_per_class: Unlabeled images per class to train and validate; by default each count
+            that is listed, 10 when exporting.
+        num_distractor_classes: Distractor classes of test episodes. Importing makes a list for each
+            of 0,3 by default, if so many are listed; exporting writes as many as are stored, else
+            7, as the original.
+        list_name: Name of a stored list, as check shows it.
+        split: Whose list, if only one is stored.
+        index: Which episode, from 0.
+        protocol: `paper` or `standard` order of unlabeled test images.
+    """
+
+    source: str = setting("", flag="input", group=IMPORT)
+    test_unlabeled_per_class: int | None = _count("test_nb_ul_samples", IMPORT)
+    target: str = setting("filenames_and_labels", flag="output", group=EXPORT)
+    root: str = setting("./", flag="root", group=EXPORT)
+    splits: tuple[str, ...] = setting(SPLITS, flag="splits", group=BOTH)
+    way: int | None = _count("way_num")
+    shot: int | None = _count("shot_num")
+    seed: int = setting(0, flag="seed", group=BOTH)
+    num_train: int | None = _count("train_episode_num")
+    num_val: int | None = _count("val_episode_num")
+    num_test: int | None = _count("test_episode_num")
+    unlabeled_per_class: int | None = _count("nb_ul_samples")
+    num_distractor_classes: tuple[int, ...] = setting((), flag="num_dis", group=BOTH, kind=int)
+    list_name: str = setting("", flag="list", group=NAMED)
+    split: str = setting("test", flag="split", group=PRINT, choices=SPLITS)
+    index: int = setting(0, flag="index", group=PRINT)
+    protocol: str = setting("paper", flag="protocol", group=PRINT, choices=PROTOCOLS)
 
     def check(self) -> None:
         """Raises `InputError` for splits that there are not."""

@@ -51,15 +51,20 @@ OWN_UNLABELED_FRACTION = 0.5
 
 @dataclasses.dataclass(frozen=True)
 class PrepareFlags(Settings, group="What to read and to write"):
-    """Holds what to prepare, and how."""
+    """Holds what to prepare, and how.
 
-    source: str = setting("", "Folder or file to read.", flag="source")
-    out: str = setting("", "Folder of the data set; data/<kind> by default.", flag="out")
+    Attributes:
+        source: Folder or file to read.
+        out: Folder of the data set; data/<kind> by default.
+        shares: folder: shares of the classes for train, val and test.
+        verify: Only compare what is at --out with its record.
+    """
+
+    source: str = setting("", flag="source")
+    out: str = setting("", flag="out")
     recipe: Recipe = part(Recipe(unlabeled_fraction=None))
-    shares: tuple[float, ...] = setting(
-        (0.64, 0.16, 0.2), "folder: shares of the classes for train, val and test.", flag="split"
-    )
-    verify: bool = setting(False, "Only compare what is at --out with its record.", flag="verify")
+    shares: tuple[float, ...] = setting((0.64, 0.16, 0.2), flag="split")
+    verify: bool = setting(False, flag="verify")
 
 
 def summary_lines(report: Report, image_size: int, max_shown: int = 20) -> list[str]:

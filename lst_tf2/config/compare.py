@@ -28,18 +28,16 @@ COMPARED = (
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CompareConfig(PilesConfig, group=EPISODE):
-    """Describes the methods, and the classes of their episodes."""
+    """Describes the methods, and the classes of their episodes.
 
-    methods: tuple[str, ...] = setting(
-        (ALL,),
-        "Methods to compare, each with settings after it: name+key=value+key=value; `all`: those "
-        "of the package, and of scikit-learn.",
-        flag="methods",
-        group=METHOD,
-    )
-    split: str = setting(
-        "test", "Classes: `test`, or `val` to choose by.", flag="split", choices=("val", "test")
-    )
+    Attributes:
+        methods: Methods to compare, each with settings after it: name+key=value+key=value; `all`:
+            those of the package, and of scikit-learn.
+        split: Classes: `test`, or `val` to choose by.
+    """
+
+    methods: tuple[str, ...] = setting((ALL,), flag="methods", group=METHOD)
+    split: str = setting("test", flag="split", choices=("val", "test"))
 
     def check(self) -> None:
         """Raises `InputError` where there is nothing to compare."""

@@ -20,48 +20,53 @@ class OptimizerConfig(Settings, group=OPTIMIZATION):
     `name` is that of a Keras optimizer, or of a registered one, or one around another:
     `Addons>Lookahead(Adam)`. With `falling_steps` the rate rises to `initial_lr` over the first
     `warmup_share` of them and then falls to 0 as half a cosine.
+
+    Attributes:
+        initial_lr: Learning rate at the start.
+        min_lr: Floor of the learning rate.
+        halve_every_steps: Iterations between halvings.
+        name: Optimizer: any of Keras, or a registered one.
+        momentum: Nesterov momentum of SGD.
+        weight_decay: Share of the kernels added to gradients.
+        warmup_share: Share of warm-up.
     """
 
-    initial_lr: float = setting(1e-3, "Learning rate at the start.", at_least=0)
-    min_lr: float = setting(1e-4, "Floor of the learning rate.", at_least=0)
-    halve_every_steps: int = setting(1000, "Iterations between halvings.", at_least=1)
-    name: str = setting("Adam", "Optimizer: any of Keras, or a registered one.")
-    momentum: float = setting(0.0, "Nesterov momentum of SGD.", at_least=0, at_most=0.999)
-    weight_decay: float = setting(0.0, "Share of the kernels added to gradients.", at_least=0)
+    initial_lr: float = setting(0.001, at_least=0)
+    min_lr: float = setting(0.0001, at_least=0)
+    halve_every_steps: int = setting(1000, at_least=1)
+    name: str = setting("Adam")
+    momentum: float = setting(0.0, at_least=0, at_most=0.999)
+    weight_decay: float = setting(0.0, at_least=0)
     falling_steps: int = setting(0, at_least=0)
-    warmup_share: float = setting(0.0, "Share of warm-up.", at_least=0, at_most=1)
+    warmup_share: float = setting(0.0, at_least=0, at_most=1)
 
 
 @dataclasses.dataclass(frozen=True)
 class LoopConfig(Settings, group=RUNNING):
-    """Describes a training loop: its length and how often it reports, in steps."""
+    """Describes a training loop: its length and how often it reports, in steps.
 
-    num_steps: int = setting(15000, "Iterations.", at_least=1)
-    print_every_steps: int = setting(
-        100, "Iterations between log lines (where stderr is no terminal).", at_least=1
-    )
-    summary_every_steps: int = setting(10, "Iterations between TensorBoard scalars.", at_least=1)
-    save_every_steps: int = setting(1000, "Iterations between checkpoints.", at_least=1)
-    validate_every_steps: int = setting(0, "Iterations between validations; 0: none.", at_least=0)
-    profile_steps: tuple[int, ...] = setting(
-        (0, 0),
-        "First and last iteration to profile for TensorBoard, e.g. 10,12 (look with "
-        "tensorboard-plugin-profile); 0,0: none.",
-        flag="profile_steps",
-    )
-    save_minutes: float = setting(
-        5.0,
-        "Minutes between checkpoints beside those: each is removed when the next is written; "
-        "0: none.",
-        flag="save_minutes",
-        at_least=0,
-    )
-    time_limit: str = setting(
-        "",
-        "Save and end after so long, e.g. 90s, 150m or 2h, with exit status 124; the same command "
-        "goes on from there.",
-        flag="time_limit",
-    )
+    Attributes:
+        num_steps: Iterations.
+        print_every_steps: Iterations between log lines (where stderr is no terminal).
+        summary_every_steps: Iterations between TensorBoard scalars.
+        save_every_steps: Iterations between checkpoints.
+        validate_every_steps: Iterations between validations; 0: none.
+        profile_steps: First and last iteration to profile for TensorBoard, e.g. 10,12 (look with
+            tensorboard-plugin-profile); 0,0: none.
+        save_minutes: Minutes between checkpoints beside those: each is removed when the next is
+            written; 0: none.
+        time_limit: Save and end after so long, e.g. 90s, 150m or 2h, with exit status 124; the same
+            command goes on from there.
+    """
+
+    num_steps: int = setting(15000, at_least=1)
+    print_every_steps: int = setting(100, at_least=1)
+    summary_every_steps: int = setting(10, at_least=1)
+    save_every_steps: int = setting(1000, at_least=1)
+    validate_every_steps: int = setting(0, at_least=0)
+    profile_steps: tuple[int, ...] = setting((0, 0), flag="profile_steps")
+    save_minutes: float = setting(5.0, flag="save_minutes", at_least=0)
+    time_limit: str = setting("", flag="time_limit")
 
     def check(self) -> None:
         """Raises `InputError` for a time that is none, and for steps that are no range."""
@@ -108,25 +113,19 @@ class DistributionConfig(Settings, group=RUNNING):
 
     `workers` are the addresses `host:port` of all processes of a `multi_worker` run, this
     one's at `worker_index`; the first is the chief, which alone writes.
+
+    Attributes:
+        kind: Divide the episodes over devices: `none`; `mirrored`, all GPUs of this machine;
+            `multi_worker`, one process a machine (docs/scaling.md). The numbers stay the same; the
+            meta-batch must be a multiple of the number of devices.
+        workers: With multi_worker: host:port of every process, comma-separated, the same list
+            everywhere; the first writes. If not given, TF_CONFIG or Slurm tells them.
+        worker_index: With workers: the place of this process in that list, from 0.
     """
 
-    kind: str = setting(
-        "none",
-        "Divide the episodes over devices: `none`; `mirrored`, all GPUs of this machine; "
-        "`multi_worker`, one process a machine (docs/scaling.md). The numbers stay the same; the "
-        "meta-batch must be a multiple of the number of devices.",
-        flag="distribution",
-        choices=DISTRIBUTIONS,
-    )
-    workers: tuple[str, ...] = setting(
-        (),
-        "With multi_worker: host:port of every process, comma-separated, the same list "
-        "everywhere; the first writes. If not given, TF_CONFIG or Slurm tells them.",
-        flag="workers",
-    )
-    worker_index: int = setting(
-        0, "With workers: the place of this process in that list, from 0.", flag="worker_index"
-    )
+    kind: str = setting("none", flag="distribution", choices=DISTRIBUTIONS)
+    workers: tuple[str, ...] = setting((), flag="workers")
+    worker_index: int = setting(0, flag="worker_index")
 
     def check(self) -> None:
         """Raises `InputError` unless the workers are those of a `multi_worker` run."""

@@ -37,41 +37,24 @@ class ModelConfig(Settings, group=METHOD):
     `precision` is that of its convolutions and of what passes between them; weights,
     statistics and everything after the backbone are float32. With `learn_inner_lr` each
     parameter of the classifier has a learned rate in place of `inner_lr` (arXiv:1707.09835).
+
+    Attributes:
+        filters: Channels of the backbone's blocks.
+        image_size: Side of the images in pixels.
+        activation: Activation: leaky_relu, relu or None.
+        norm: Normalization: batch_norm (of the batch at hand), layer_norm or None.
+        precision: Precision of the backbone's convolutions: float32, bfloat16 (faster on processors
+            with AVX512_BF16 or AMX and on GPUs), float16 (GPUs), or auto: bfloat16 where it is
+            faster, else float32.
+        recompute: Compute blocks anew in the backward pass: less memory, more time.
     """
 
-    filters: tuple[int, ...] = setting(
-        (64, 128, 256, 512), "Channels of the backbone's blocks.", flag="filters"
-    )
-    image_size: int = setting(
-        84, "Side of the images in pixels.", flag="img_size", group=DATA, at_most=SIDES["at_most"]
-    )
-    activation: str = setting(
-        "leaky_relu",
-        "Activation: leaky_relu, relu or None.",
-        flag="activation",
-        choices=ACTIVATIONS,
-    )
-    norm: str = setting(
-        "batch_norm",
-        "Normalization: batch_norm (of the batch at hand), layer_norm or None.",
-        flag="norm",
-        choices=NORMS,
-    )
-    precision: str = setting(
-        "float32",
-        "Precision of the backbone's convolutions: float32, bfloat16 (faster on processors with "
-        "AVX512_BF16 or AMX and on GPUs), float16 (GPUs), or auto: bfloat16 where it is faster, "
-        "else float32.",
-        flag="precision",
-        group=RUNNING,
-        choices=PRECISIONS,
-    )
-    recompute: bool = setting(
-        False,
-        "Compute blocks anew in the backward pass: less memory, more time.",
-        flag="recompute",
-        group=RUNNING,
-    )
+    filters: tuple[int, ...] = setting((64, 128, 256, 512), flag="filters")
+    image_size: int = setting(84, flag="img_size", group=DATA, at_most=SIDES["at_most"])
+    activation: str = setting("leaky_relu", flag="activation", choices=ACTIVATIONS)
+    norm: str = setting("batch_norm", flag="norm", choices=NORMS)
+    precision: str = setting("float32", flag="precision", group=RUNNING, choices=PRECISIONS)
+    recompute: bool = setting(False, flag="recompute", group=RUNNING)
     learn_inner_lr: bool = setting(False)
 
     def check(self) -> None:
@@ -143,31 +126,26 @@ class ModelConfig(Settings, group=METHOD):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class InnerLoopConfig(Settings, group=METHOD):
-    """Describes what the inner loops of meta-training and of meta-test share."""
+    """Describes what the inner loops of meta-training and of meta-test share.
 
-    method: str = setting(
-        "lst",
-        f"How a stage labels, selects, weighs and fits: {', '.join(METHODS)}, or "
-        "package.module:factory (docs/adding_a_method.md).",
-        flag="method",
-    )
-    method_settings: tuple[str, ...] = setting(
-        (),
-        "Settings of the method as key=value,key=value; those that are flags here are not "
-        "among them.",
-        flag="method_settings",
-    )
-    inner_lr: float = setting(
-        0.01, "Step size of the gradient descent inside an episode.", flag="base_lr", above=0
-    )
+    Attributes:
+        method: How a stage labels, selects, weighs and fits: lst, graph_lst, support,
+            label_propagation, ilpc, ici, soft_kmeans, spherical_kmeans, masked_soft_kmeans, music,
+            label_spreading, self_training_classifier, or package.module:factory
+            (docs/adding_a_method.md).
+        method_settings: Settings of the method as key=value,key=value; those that are flags here
+            are not among them.
+        inner_lr: Step size of the gradient descent inside an episode.
+        weighting: Weights of pseudo-labeled images: `soft` of the soft weighting network, or
+            `none`.
+    """
+
+    method: str = setting("lst", flag="method")
+    method_settings: tuple[str, ...] = setting((), flag="method_settings")
+    inner_lr: float = setting(0.01, flag="base_lr", above=0)
     # Fixed in the original program, not among its flags.
     pseudo_label_steps: int = setting(10, at_least=0)
-    weighting: str = setting(
-        "soft",
-        "Weights of pseudo-labeled images: `soft` of the soft weighting network, or `none`.",
-        flag="weighting",
-        choices=WEIGHTINGS,
-    )
+    weighting: str = setting("soft", flag="weighting", choices=WEIGHTINGS)
 
     def check(self) -> None:
         """Raises `InputError` for a method or settings of it that there can not be."""
@@ -192,36 +170,22 @@ class InnerLoopConfig(Settings, group=METHOD):
 
 @dataclasses.dataclass(frozen=True)
 class AdaptationConfig(InnerLoopConfig, group=METHOD):
-    """Describes the inner loop of meta-training, counts in gradient steps."""
+    """Describes the inner loop of meta-training, counts in gradient steps.
 
-    retrain_steps: int = setting(
-        5,
-        "Steps on support and pseudo-labeled images; 0: none.",
-        flag="re_train_epoch_num",
-        at_least=0,
-    )
-    inner_steps: int = setting(
-        20, "Steps in all, the rest on the support set alone.", flag="train_base_epoch_num"
-    )
-    num_stages: int = setting(
-        1,
-        "Stages of self-training in meta-training; the query losses judge the last.",
-        flag="train_stages",
-        at_least=1,
-    )
-    selection: str = setting(
-        "none",
-        "Images that a stage of meta-training keeps: `hard`, the most confident ones of each "
-        "class, or `none`, all.",
-        flag="train_selection",
-        choices=SELECTIONS,
-    )
-    selected_per_class: int = setting(
-        5,
-        "Images per class that it keeps, with train_selection=hard.",
-        flag="train_hard_selection",
-        at_least=1,
-    )
+    Attributes:
+        retrain_steps: Steps on support and pseudo-labeled images; 0: none.
+        inner_steps: Steps in all, the rest on the support set alone.
+        num_stages: Stages of self-training in meta-training; the query losses judge the last.
+        selection: Images that a stage of meta-training keeps: `hard`, the most confident ones of
+            each class, or `none`, all.
+        selected_per_class: Images per class that it keeps, with train_selection=hard.
+    """
+
+    retrain_steps: int = setting(5, flag="re_train_epoch_num", at_least=0)
+    inner_steps: int = setting(20, flag="train_base_epoch_num")
+    num_stages: int = setting(1, flag="train_stages", at_least=1)
+    selection: str = setting("none", flag="train_selection", choices=SELECTIONS)
+    selected_per_class: int = setting(5, flag="train_hard_selection", at_least=1)
 
     @property
     def steps_per_stage(self) -> int:
@@ -236,48 +200,26 @@ class AdaptationConfig(InnerLoopConfig, group=METHOD):
 
 @dataclasses.dataclass(frozen=True)
 class SelfTrainingConfig(InnerLoopConfig, group=METHOD):
-    """Describes recurrent self-training at meta-test, counts in gradient steps."""
+    """Describes recurrent self-training at meta-test, counts in gradient steps.
 
-    num_stages: int = setting(
-        4,
-        "Stages of self-training.",
-        flag="recurrent_stage_nums",
-        at_least=1,
-        search=(1, 2, 4, 6),
-    )
-    retrain_steps: int = setting(
-        10,
-        "Steps on support and kept images in a stage; 0: none.",
-        flag="re_train_epoch_num",
-        at_least=0,
-        search=(5, 10, 20),
-    )
-    steps_per_stage: int = setting(
-        40,
-        "Steps of a stage in all, the rest on the support set alone.",
-        flag="local_update_num",
-        search=(20, 40),
-    )
-    inner_steps: int = setting(
-        100, "Steps of the last stage with those after it.", flag="test_base_epoch_num"
-    )
-    selected_per_class: int = setting(
-        20,
-        "Images per class that a stage keeps.",
-        flag="hard_selection",
-        at_least=1,
-        search=(5, 10, 20),
-    )
-    unlabeled_per_stage: int = setting(
-        30, "Unlabeled images per class that a stage looks at.", flag="nums_in_folders", at_least=1
-    )
-    selection: str = setting(
-        "hard",
-        "Images that a stage keeps of these: `hard`, the most confident ones of each class, or "
-        "`none`, all.",
-        flag="selection",
-        choices=SELECTIONS,
-    )
+    Attributes:
+        num_stages: Stages of self-training.
+        retrain_steps: Steps on support and kept images in a stage; 0: none.
+        steps_per_stage: Steps of a stage in all, the rest on the support set alone.
+        inner_steps: Steps of the last stage with those after it.
+        selected_per_class: Images per class that a stage keeps.
+        unlabeled_per_stage: Unlabeled images per class that a stage looks at.
+        selection: Images that a stage keeps of these: `hard`, the most confident ones of each
+            class, or `none`, all.
+    """
+
+    num_stages: int = setting(4, flag="recurrent_stage_nums", at_least=1, search=(1, 2, 4, 6))
+    retrain_steps: int = setting(10, flag="re_train_epoch_num", at_least=0, search=(5, 10, 20))
+    steps_per_stage: int = setting(40, flag="local_update_num", search=(20, 40))
+    inner_steps: int = setting(100, flag="test_base_epoch_num")
+    selected_per_class: int = setting(20, flag="hard_selection", at_least=1, search=(5, 10, 20))
+    unlabeled_per_stage: int = setting(30, flag="nums_in_folders", at_least=1)
+    selection: str = setting("hard", flag="selection", choices=SELECTIONS)
 
     def check(self) -> None:
         """Raises `InputError` where a part has more steps than the whole."""

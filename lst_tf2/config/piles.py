@@ -16,7 +16,22 @@ RECURRENT_STAGES = {"num_stages": 6, "unlabeled_per_stage": 30}
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PilesConfig(ImageRunConfig, group=EPISODE):
-    """Describes the cells of a table: what the episodes are like, and of which run and classes."""
+    """Describes the cells of a table: what the episodes are like, and of which run and classes.
+
+    Attributes:
+        backbone: Use this backbone in place of that of a run: a preset, or the folder of one, of
+            pre-trained weights or of a run.
+        is_mirrored: Embed each image as the mean of it and its mirror image; takes twice the time.
+        use_tuned: Where no settings are given, take those that `lst tune` chose for the run or
+            backbone; else the defaults of the method.
+        num_episodes: Episodes of each kind, the same for all methods.
+        shots: Labeled images per class.
+        distractor_classes: Numbers of classes outside the episode among the unlabeled.
+        balances: How unlabeled images divide among classes; see unlabeled_balance of `lst test`.
+        way: N, classes in an episode.
+        unlabeled_per_class: Unlabeled images per class, in the mean.
+        seed: Seed of the episodes.
+    """
 
     run_folder: str
     data_folder: str
@@ -24,43 +39,16 @@ class PilesConfig(ImageRunConfig, group=EPISODE):
     test_iter: str = "last"
     split: str = "val"
     weighting: str = "soft"  # `none` where there is no soft weighting network.
-    backbone: str = setting(
-        "",
-        "Use this backbone in place of that of a run: a preset, or the folder of one, of "
-        "pre-trained weights or of a run.",
-        flag="backbone",
-        group=METHOD,
-    )
-    is_mirrored: bool = setting(
-        False,
-        "Embed each image as the mean of it and its mirror image; takes twice the time.",
-        flag="mirrored",
-        group=METHOD,
-    )
-    use_tuned: bool = setting(
-        True,
-        "Where no settings are given, take those that `lst tune` chose for the run or backbone; "
-        "else the defaults of the method.",
-        flag="tuned",
-        group=METHOD,
-    )
-    num_episodes: int = setting(
-        100, "Episodes of each kind, the same for all methods.", flag="episodes", at_least=2
-    )
-    shots: tuple[int, ...] = setting((1, 5), "Labeled images per class.", flag="shots")
-    distractor_classes: tuple[int, ...] = setting(
-        (0, 3, 7), "Numbers of classes outside the episode among the unlabeled.", flag="num_dis"
-    )
-    balances: tuple[str, ...] = setting(
-        ("equal", "dirichlet:2", "uniform:5:100"),
-        "How unlabeled images divide among classes; see unlabeled_balance of `lst test`.",
-        flag="balances",
-    )
-    way: int = setting(5, "N, classes in an episode.", flag="way_num", at_least=2)
-    unlabeled_per_class: int = setting(
-        50, "Unlabeled images per class, in the mean.", flag="nb_ul_samples", at_least=1
-    )
-    seed: int = setting(0, "Seed of the episodes.", flag="seed", **SEEDS)
+    backbone: str = setting("", flag="backbone", group=METHOD)
+    is_mirrored: bool = setting(False, flag="mirrored", group=METHOD)
+    use_tuned: bool = setting(True, flag="tuned", group=METHOD)
+    num_episodes: int = setting(100, flag="episodes", at_least=2)
+    shots: tuple[int, ...] = setting((1, 5), flag="shots")
+    distractor_classes: tuple[int, ...] = setting((0, 3, 7), flag="num_dis")
+    balances: tuple[str, ...] = setting(("equal", "dirichlet:2", "uniform:5:100"), flag="balances")
+    way: int = setting(5, flag="way_num", at_least=2)
+    unlabeled_per_class: int = setting(50, flag="nb_ul_samples", at_least=1)
+    seed: int = setting(0, flag="seed", **SEEDS)
 
     def check(self) -> None:
         """Raises `InputError` where there are no episodes, or some twice."""

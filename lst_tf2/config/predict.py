@@ -12,111 +12,59 @@ IMAGES, OUTPUT = "The images", "What is written"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PredictConfig(Settings, group=IMAGES):
-    """Describes what to learn from, what to label, and what to write."""
+    """Describes what to learn from, what to label, and what to write.
 
-    support: str = setting(
-        "", "Folder of labeled images, a folder for each class in it.", flag="support"
-    )
-    unlabeled: tuple[str, ...] = setting(
-        (),
-        "Folders or files of unlabeled images to learn from, comma-separated; images of other "
-        "classes may be among them.",
-        flag="unlabeled",
-        kind=str,
-    )
-    query: tuple[str, ...] = setting(
-        (),
-        "Folders or files to label, comma-separated; without it the unlabeled images get labels.",
-        flag="query",
-        kind=str,
-    )
-    classifier: str = setting(
-        "", "Folder of a saved classifier: label queries with it, learn nothing.", flag="classifier"
-    )
-    backbone: str = setting(
-        "glyphs",
-        "What embeds the images: a preset (glyphs; cifar_fs for photographs), keras:<network of "
-        "keras.applications> such as keras:EfficientNetV2B0, a .keras file, or the folder of a "
-        "preset or of a run.",
-        flag="backbone",
-        group=METHOD,
-    )
-    weights: str = setting(
-        "",
-        "File of weights for a keras:<network>; without it Keras fetches them.",
-        flag="weights",
-        group=METHOD,
-    )
+    Attributes:
+        support: Folder of labeled images, a folder for each class in it.
+        unlabeled: Folders or files of unlabeled images to learn from, comma-separated; images of
+            other classes may be among them.
+        query: Folders or files to label, comma-separated; without it the unlabeled images get
+            labels.
+        classifier: Folder of a saved classifier: label queries with it, learn nothing.
+        backbone: What embeds the images: a preset (glyphs; cifar_fs for photographs),
+            keras:<network of keras.applications> such as keras:EfficientNetV2B0, a .keras file, or
+            the folder of a preset or of a run.
+        weights: File of weights for a keras:<network>; without it Keras fetches them.
+        image_size: Side in pixels that images are resized to; by default that of the backbone.
+        method: How it learns from unlabeled images: as in `lst test`.
+        method_settings: Settings of the method as key=value,key=value.
+        reject: Whether images may be of none of the classes.
+        abstain: Least probability that a label is right; less sure images get the status abstained.
+        max_pile: Most unlabeled images to learn from, a random choice; the others are labeled by
+            their neighbours. By default 60 for each class where there are more than 100.
+        out: File of labels: one row for each image.
+        report: File of a page to look at, e.g. report.html.
+        save: Folder to keep the classifier in, for later queries.
+        export: File <name>.keras, or folder of a SavedModel, for the classifier as a plain Keras
+            model.
+        top: How many unlabeled images to propose for labeling, as links in <out>_to_label/.
+        overwrite: Replace what an earlier command wrote.
+        cache: Folder that keeps embeddings, by default of this user; none: they are not kept.
+        seed: Seed of the random choice.
+    """
+
+    support: str = setting("", flag="support")
+    unlabeled: tuple[str, ...] = setting((), flag="unlabeled", kind=str)
+    query: tuple[str, ...] = setting((), flag="query", kind=str)
+    classifier: str = setting("", flag="classifier")
+    backbone: str = setting("glyphs", flag="backbone", group=METHOD)
+    weights: str = setting("", flag="weights", group=METHOD)
     image_size: int | None = setting(
-        None,
-        "Side in pixels that images are resized to; by default that of the backbone.",
-        flag="img_size",
-        group=METHOD,
-        kind=int,
-        at_least=1,
-        at_most=SIDES["at_most"],
+        None, flag="img_size", group=METHOD, kind=int, at_least=1, at_most=SIDES["at_most"]
     )
-    method: str = setting(
-        "graph_lst",
-        "How it learns from unlabeled images: as in `lst test`.",
-        flag="method",
-        group=METHOD,
-    )
-    method_settings: tuple[str, ...] = setting(
-        (), "Settings of the method as key=value,key=value.", flag="method_settings", group=METHOD
-    )
-    reject: bool = setting(
-        True, "Whether images may be of none of the classes.", flag="reject", group=METHOD
-    )
-    abstain: float = setting(
-        0.92,
-        "Least probability that a label is right; less sure images get the status abstained.",
-        flag="abstain",
-        group=METHOD,
-        at_least=0,
-        at_most=1,
-    )
-    max_pile: int | None = setting(
-        None,
-        "Most unlabeled images to learn from, a random choice; the others are labeled by their "
-        "neighbours. By default 60 for each class where there are more than 100.",
-        flag="max_pile",
-        group=METHOD,
-        kind=int,
-        at_least=1,
-    )
-    out: str = setting(
-        "predictions.csv", "File of labels: one row for each image.", flag="out", group=OUTPUT
-    )
-    report: str = setting(
-        "", "File of a page to look at, e.g. report.html.", flag="report", group=OUTPUT
-    )
-    save: str = setting(
-        "", "Folder to keep the classifier in, for later queries.", flag="save", group=OUTPUT
-    )
-    export: str = setting(
-        "",
-        "File <name>.keras, or folder of a SavedModel, for the classifier as a plain Keras model.",
-        flag="export",
-        group=OUTPUT,
-    )
-    top: int = setting(
-        0,
-        "How many unlabeled images to propose for labeling, as links in <out>_to_label/.",
-        flag="top",
-        group=OUTPUT,
-        at_least=0,
-    )
-    overwrite: bool = setting(
-        False, "Replace what an earlier command wrote.", flag="overwrite", group=OUTPUT
-    )
-    cache: str = setting(
-        "",
-        "Folder that keeps embeddings, by default of this user; none: they are not kept.",
-        flag="cache",
-        group=RUNNING,
-    )
-    seed: int = setting(0, "Seed of the random choice.", flag="seed", group=RUNNING, **SEEDS)
+    method: str = setting("graph_lst", flag="method", group=METHOD)
+    method_settings: tuple[str, ...] = setting((), flag="method_settings", group=METHOD)
+    reject: bool = setting(True, flag="reject", group=METHOD)
+    abstain: float = setting(0.92, flag="abstain", group=METHOD, at_least=0, at_most=1)
+    max_pile: int | None = setting(None, flag="max_pile", group=METHOD, kind=int, at_least=1)
+    out: str = setting("predictions.csv", flag="out", group=OUTPUT)
+    report: str = setting("", flag="report", group=OUTPUT)
+    save: str = setting("", flag="save", group=OUTPUT)
+    export: str = setting("", flag="export", group=OUTPUT)
+    top: int = setting(0, flag="top", group=OUTPUT, at_least=0)
+    overwrite: bool = setting(False, flag="overwrite", group=OUTPUT)
+    cache: str = setting("", flag="cache", group=RUNNING)
+    seed: int = setting(0, flag="seed", group=RUNNING, **SEEDS)
 
     def check(self) -> None:
         """Raises `InputError` where there is nothing to learn from, or nothing to label."""

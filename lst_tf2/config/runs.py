@@ -17,36 +17,47 @@ INITIAL_CLASSIFIERS = ("meta", "plain")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ImageRunConfig(Settings):
-    """Describes what every run on images has: a backbone, and where decoded images are kept."""
+    """Describes what every run on images has: a backbone, and where decoded images are kept.
+
+    Attributes:
+        cache: Decoded images: `packed`, kept in a file below the data set, written at the first
+            use; `ram`, in memory, decoded anew by each command; `none`, decoded at each use.
+    """
 
     model: ModelConfig = part(ModelConfig())
-    cache: str = setting(
-        "packed",
-        "Decoded images: `packed`, kept in a file below the data set, written at the first use; "
-        "`ram`, in memory, decoded anew by each command; `none`, decoded at each use.",
-        flag="cache",
-        group=DATA,
-        choices=CACHES,
-    )
+    cache: str = setting("packed", flag="cache", group=DATA, choices=CACHES)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EpisodeRunConfig(ImageRunConfig):
-    """Adds what a run on episodes has; `finetune_path` is that of a learner to start from."""
+    """Adds what a run on episodes has; `finetune_path` is that of a learner to start from.
+
+    Attributes:
+        jit_compile: Compile the step with XLA; for GPUs, slower on CPUs.
+    """
 
     finetune_path: str = ""
-    jit_compile: bool = setting(
-        False,
-        "Compile the step with XLA; for GPUs, slower on CPUs.",
-        flag="jit_compile",
-        group=RUNNING,
-    )
+    jit_compile: bool = setting(False, flag="jit_compile", group=RUNNING)
     distribution: DistributionConfig = part(DistributionConfig())
 
 
 @dataclasses.dataclass(frozen=True)
 class PretrainConfig(ImageRunConfig, group=PRETRAINING):
-    """Describes pre-training on the base classes (arXiv:1812.02391)."""
+    """Describes pre-training on the base classes (arXiv:1812.02391).
+
+    Attributes:
+        recipe_name: `mtl`: as in the paper, by Adam on images as they are. `modern`: augmented
+            images, two tasks, SGD with a falling rate, averaged weights, bfloat16 where it is fast;
+            it sets the defaults of the flags whose help names it.
+        is_falling: Let the rate fall as half a cosine over all iterations instead of halving it
+            (modern: yes).
+        start_path: Start from the kernels in this file: a checkpoint <folder>/step_<n>.npz, or the
+            weights.npz of a preset.
+        num_classes: Number of base classes: miniImagenet 64, tieredImagenet 351.
+        batch_size: Images per iteration of pre-training (modern: 128).
+        keep_probability: Share of a block's outputs that dropout keeps.
+        seed: Seed of initial weights and dropout.
+    """
 
     data_folder: str
     run_folder: str
@@ -75,50 +86,14 @@ class PretrainConfig(ImageRunConfig, group=PRETRAINING):
             "Share of the iterations in which the rate rises, with pre_cosine (modern: 0.25).",
         ),
     )
-    recipe_name: str = setting(
-        "mtl",
-        "`mtl`: as in the paper, by Adam on images as they are. `modern`: augmented images, two "
-        "tasks, SGD with a falling rate, averaged weights, bfloat16 where it is fast; it sets the "
-        "defaults of the flags whose help names it.",
-        flag="pre_recipe",
-        choices=RECIPES,
-    )
-    is_falling: bool = setting(
-        False,
-        "Let the rate fall as half a cosine over all iterations instead of halving it (modern: "
-        "yes).",
-        flag="pre_cosine",
-    )
+    recipe_name: str = setting("mtl", flag="pre_recipe", choices=RECIPES)
+    is_falling: bool = setting(False, flag="pre_cosine")
     recipe: RecipeConfig = part(RecipeConfig())
-    start_path: str = setting(
-        "",
-        "Start from the kernels in this file: a checkpoint <folder>/step_<n>.npz, or the "
-        "weights.npz of a preset.",
-        flag="pre_start",
-    )
-    num_classes: int = setting(
-        64,
-        "Number of base classes: miniImagenet 64, tieredImagenet 351.",
-        flag="pretrain_class_num",
-        group=DATA,
-        at_least=2,
-    )
-    batch_size: int = setting(
-        64,
-        "Images per iteration of pre-training (modern: 128).",
-        flag="pretrain_batch_size",
-        at_least=1,
-    )
-    keep_probability: float = setting(
-        0.9,
-        "Share of a block's outputs that dropout keeps.",
-        flag="pretrain_dropout_keep",
-        above=0,
-        at_most=1,
-    )
-    seed: int = setting(
-        0, "Seed of initial weights and dropout.", flag="seed", group=RUNNING, **SEEDS
-    )
+    start_path: str = setting("", flag="pre_start")
+    num_classes: int = setting(64, flag="pretrain_class_num", group=DATA, at_least=2)
+    batch_size: int = setting(64, flag="pretrain_batch_size", at_least=1)
+    keep_probability: float = setting(0.9, flag="pretrain_dropout_keep", above=0, at_most=1)
+    seed: int = setting(0, flag="seed", group=RUNNING, **SEEDS)
 
     def check(self) -> None:
         """Raises `InputError` for images of which no map is left after the last block."""
@@ -162,6 +137,10 @@ class MetaTrainConfig(EpisodeRunConfig, group=OPTIMIZATION):
 
     It starts from the pre-trained backbone at `pretrained_path`; where `finetune_path` is
     set, from the backbone, scales, shifts and classifier of the learner at that path.
+
+    Attributes:
+        meta_batch_size: T, episodes per iteration.
+        num_val_episodes: Episodes of one validation.
     """
 
     run_folder: str
@@ -202,12 +181,8 @@ class MetaTrainConfig(EpisodeRunConfig, group=OPTIMIZATION):
         halve_every_steps="lr_drop_step",
         name=("swn_optimizer", "Optimizer of the soft weighting network."),
     )
-    meta_batch_size: int = setting(
-        2, "T, episodes per iteration.", flag="meta_batch_size", at_least=1
-    )
-    num_val_episodes: int = setting(
-        10, "Episodes of one validation.", flag="val_episode_num", group=EPISODE, at_least=1
-    )
+    meta_batch_size: int = setting(2, flag="meta_batch_size", at_least=1)
+    num_val_episodes: int = setting(10, flag="val_episode_num", group=EPISODE, at_least=1)
     seed: int = setting(0, flag="seed", group=RUNNING, **SEEDS)
 
     def check(self) -> None:
@@ -237,17 +212,17 @@ class MetaTestConfig(EpisodeRunConfig, group=METHOD):
     pre-trained backbone, either with what is missing drawn anew. A `plain` initial classifier
     is drawn anew in any case. `bn_stats` says what the backbone normalizes by: the batch at
     hand, or statistics of base-class images.
+
+    Attributes:
+        test_iter: Checkpoint to test: an iteration, `best` (on validation), `last`, or 0 for the
+            pre-trained weights with a fresh classifier.
+        initial_classifier: Where each stage starts: `meta`, the meta-learned classifier, or
+            `plain`, one drawn from the seed.
     """
 
     run_folder: str
     pretrained_path: str
-    test_iter: str = setting(
-        "15000",
-        "Checkpoint to test: an iteration, `best` (on validation), `last`, or 0 for the "
-        "pre-trained weights with a fresh classifier.",
-        flag="test_iter",
-        group=DATA,
-    )
+    test_iter: str = setting("15000", flag="test_iter", group=DATA)
     test_list: ListConfig = part(
         ListConfig("", "test", EpisodeConfig(unlabeled_per_class=100), 600),
         num_episodes=("test_episode_num", "Episodes of the test."),
@@ -255,11 +230,7 @@ class MetaTestConfig(EpisodeRunConfig, group=METHOD):
     self_training: SelfTrainingConfig = part(SelfTrainingConfig())
     protocol: str = setting("paper", choices=PROTOCOLS)
     initial_classifier: str = setting(
-        "meta",
-        "Where each stage starts: `meta`, the meta-learned classifier, or `plain`, one drawn "
-        "from the seed.",
-        flag="initial_classifier",
-        choices=INITIAL_CLASSIFIERS,
+        "meta", flag="initial_classifier", choices=INITIAL_CLASSIFIERS
     )
     bn_stats: str = setting("batch", choices=BN_STATS)
 

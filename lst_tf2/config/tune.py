@@ -10,31 +10,21 @@ from lst_tf2.settings import setting
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TuneConfig(PilesConfig, group=EPISODE):
-    """Describes the method, and how much better a value has to be; the classes are fixed."""
+    """Describes the method, and how much better a value has to be; the classes are fixed.
 
-    method: str = setting(
-        "graph_lst",
-        "Method whose settings to choose: one that `lst test` takes.",
-        flag="method",
-        group=METHOD,
-    )
-    method_settings: tuple[str, ...] = setting(
-        (),
-        "Settings of the method to start from, in place of its tuned or default ones: "
-        "key=value,key=value.",
-        flag="method_settings",
-        group=METHOD,
-    )
-    passes: int = setting(
-        1, "How often to go through all settings.", flag="passes", group=METHOD, at_least=1
-    )
-    min_gain: float = setting(
-        0.0,
-        "Percentage points that a value has to gain, beside half of the gain's 95 % interval.",
-        flag="min_gain",
-        group=METHOD,
-        at_least=0,
-    )
+    Attributes:
+        method: Method whose settings to choose: one that `lst test` takes.
+        method_settings: Settings of the method to start from, in place of its tuned or default
+            ones: key=value,key=value.
+        passes: How often to go through all settings.
+        min_gain: Percentage points that a value has to gain, beside half of the gain's 95 %
+            interval.
+    """
+
+    method: str = setting("graph_lst", flag="method", group=METHOD)
+    method_settings: tuple[str, ...] = setting((), flag="method_settings", group=METHOD)
+    passes: int = setting(1, flag="passes", group=METHOD, at_least=1)
+    min_gain: float = setting(0.0, flag="min_gain", group=METHOD, at_least=0)
 
     def check(self) -> None:
         """Raises `InputError` where there are no episodes, or no such method."""

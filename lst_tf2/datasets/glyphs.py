@@ -46,13 +46,17 @@ RECORD_NAME = "glyphs.json"
 
 @dataclasses.dataclass(frozen=True)
 class GlyphSettings(Settings, group="The data set"):
-    """Holds what determines the images, besides the fonts."""
+    """Holds what determines the images, besides the fonts.
 
-    seed: int = setting(0, "The same seed gives the same images.", flag="seed", **SEEDS)
-    image_size: int = setting(32, "Side of an image in pixels.", flag="img_size", **SIDES)
-    images_per_class: int = setting(
-        200, "Half of them labeled, half unlabeled.", flag="images_per_class", at_least=2
-    )
+    Attributes:
+        seed: The same seed gives the same images.
+        image_size: Side of an image in pixels.
+        images_per_class: Half of them labeled, half unlabeled.
+    """
+
+    seed: int = setting(0, flag="seed", **SEEDS)
+    image_size: int = setting(32, flag="img_size", **SIDES)
+    images_per_class: int = setting(200, flag="images_per_class", at_least=2)
     splits: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=SPLITS.copy)
     recipe: Recipe = RECIPE
 

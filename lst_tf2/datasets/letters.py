@@ -28,17 +28,25 @@ UNLABELED = -1
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LetterSettings(Settings, group="The letters"):
-    """Describes one draw."""
+    """Describes one draw.
 
-    seed: int = setting(0, "The same seed gives the same images.", flag="seed", **SEEDS)
-    way: int = setting(5, "Classes.", flag="way_num", at_least=2, at_most=12)
-    shot: int = setting(1, "Labeled images per class.", flag="shot_num", at_least=1)
-    num_distractor_classes: int = setting(
-        3, "Classes of the pile that no labeled image is of.", flag="num_dis", at_least=0, at_most=6
-    )
-    least: int = setting(15, "Least images of a class in the pile.", flag="least", at_least=0)
-    most: int = setting(60, "Most images of a class in the pile.", flag="most", at_least=1)
-    queries_per_class: int = setting(30, "Query images per class.", flag="queries", at_least=0)
+    Attributes:
+        seed: The same seed gives the same images.
+        way: Classes.
+        shot: Labeled images per class.
+        num_distractor_classes: Classes of the pile that no labeled image is of.
+        least: Least images of a class in the pile.
+        most: Most images of a class in the pile.
+        queries_per_class: Query images per class.
+    """
+
+    seed: int = setting(0, flag="seed", **SEEDS)
+    way: int = setting(5, flag="way_num", at_least=2, at_most=12)
+    shot: int = setting(1, flag="shot_num", at_least=1)
+    num_distractor_classes: int = setting(3, flag="num_dis", at_least=0, at_most=6)
+    least: int = setting(15, flag="least", at_least=0)
+    most: int = setting(60, flag="most", at_least=1)
+    queries_per_class: int = setting(30, flag="queries", at_least=0)
 
 
 @dataclasses.dataclass(frozen=True)

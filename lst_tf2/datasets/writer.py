@@ -36,17 +36,17 @@ class Recipe(Settings, group="The data set"):
     """Holds what determines the images, besides the source; `image_size` in pixels.
 
     `unlabeled_fraction` is None where the source has its own pools.
+
+    Attributes:
+        image_size: folder: side of an image in pixels.
+        unlabeled_fraction: Unlabeled share of the images of each class; 0.6 for miniImagenet, 0.9
+            for tieredImagenet and 0.5 for the others by default.
+        seed: The same seed draws the same splits and pools.
     """
 
-    image_size: int = setting(84, "folder: side of an image in pixels.", flag="img_size", **SIDES)
-    unlabeled_fraction: float | None = setting(
-        0.5,
-        "Unlabeled share of the images of each class; 0.6 for miniImagenet, 0.9 for "
-        "tieredImagenet and 0.5 for the others by default.",
-        flag="unlabeled_fraction",
-        kind=float,
-    )
-    seed: int = setting(0, "The same seed draws the same splits and pools.", flag="seed", **SEEDS)
+    image_size: int = setting(84, flag="img_size", **SIDES)
+    unlabeled_fraction: float | None = setting(0.5, flag="unlabeled_fraction", kind=float)
+    seed: int = setting(0, flag="seed", **SEEDS)
 
     def check(self) -> None:
         """Raises `InputError` for a fraction that is none."""
