@@ -2,7 +2,7 @@
 
     python -m benchmarks.recipe_steps
 
-pre-trains anew for each row, with one part taken out or put in, and judges by validation classes.
+pre-trains again for each row, with one part taken out or put in, and judges by validation classes.
 Rows go to results/cifar_fs/recipe_steps.json one by one; what is there is not run again.
 """
 

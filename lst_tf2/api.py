@@ -128,7 +128,7 @@ def adapt(
         The stages; the last one's classifier is the result.
 
     Raises:
-        InputError: If the method can not be had, gives something that is not asked for, or if a
+        InputError: If the method cannot be had, gives something that is not asked for, or if a
             label of the support set is out of range.
     """
     _check_labels(learner, episode)
@@ -155,7 +155,7 @@ def _check_labels(learner: Learner, episode: Episode) -> None:
     labels, way = np.asarray(episode.support.labels), learner.classifier.kernel.shape[-1]
     is_right = labels.size > 0 and labels.min() >= 0 and labels.max() < way
     received = np.unique(labels).tolist()
-    check(is_right, f"labels of the support set in 0..{way - 1}", received, "number them anew")
+    check(is_right, f"labels of the support set in 0..{way - 1}", received, "number them again")
 
 
 def tuned_stages(run_folder: PathLike, method: str = "lst", **settings: Any) -> SelfTrainingConfig:

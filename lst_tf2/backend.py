@@ -40,7 +40,7 @@ def require_tensorflow_backend() -> None:
     if backend != "tensorflow":
         raise InputError(
             f"Expected Keras to run on the TensorFlow backend, received {backend!r}; "
-            "unset KERAS_BACKEND or set it to `tensorflow` (or mend `backend` in keras.json)."
+            "unset KERAS_BACKEND or set it to `tensorflow` (or fix `backend` in keras.json)."
         )
 
 

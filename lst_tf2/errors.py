@@ -1,11 +1,11 @@
-"""Errors that a user can mend, and checks that raise them."""
+"""Errors that a user can fix, and checks that raise them."""
 
 import math
 from typing import Any
 
 
 class InputError(ValueError):
-    """Signals input that a user can mend: a flag, a file, a folder.
+    """Signals input that a user can fix: a flag, a file, a folder.
 
     The message says what was expected, what was received and what to do. Commands
     print it as one line without a traceback; a plain `ValueError` stays a bug report.

@@ -80,7 +80,7 @@ def setting(  # noqa: PLR0913 - each says one thing about a field
 
     Args:
         default: A tuple is a comma-separated list.
-        flag: What command lines call it; "" where they can not set it.
+        flag: What command lines call it; "" where they cannot set it.
         group: Heading in the help; by default that of the class.
         kind: Type of the value, or of the items of a tuple, where the default does not tell.
         at_least: Bound of a number, which has to be finite.

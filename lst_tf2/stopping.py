@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 END_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 NOTED = "\nStopping after this step; Ctrl-C again stops at once.\n"
-FORCED = "\nStopped at once; what was saved before is whole.\n"
+FORCED = "\nStopped at once; what was saved before is complete.\n"
 
 
 class Interrupted(KeyboardInterrupt):

@@ -41,7 +41,7 @@ def as_images(rows):
 
 
 class Golden:
-    """One recorded run: its settings, its inputs made anew, its numbers.
+    """One recorded run: its settings, its inputs made again, its numbers.
 
     Weights go the way of a user's: files as the original writes them, the converter, and
     what the scripts read them with.

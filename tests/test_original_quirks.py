@@ -118,7 +118,7 @@ def test_order_of_the_file_system_does_not_matter(tmp_path, monkeypatch):
     assert [entry.name for entry in found[0].classes] == sorted(e.name for e in found[0].classes)
 
 
-def test_validations_take_their_episodes_in_turn_and_begin_anew(tmp_path, monkeypatch):
+def test_validations_take_their_episodes_in_turn_and_begin_again(tmp_path, monkeypatch):
     taken = []
     scalars = {"accuracy": tf.constant(0.5)}
 

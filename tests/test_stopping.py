@@ -85,4 +85,4 @@ def test_second_interrupt_ends_a_command_within_its_step():
     out, err = process.communicate(timeout=10)
     assert process.returncode == 130
     assert out == ""
-    assert err.strip() == "Stopped at once; what was saved before is whole."
+    assert err.strip() == "Stopped at once; what was saved before is complete."

@@ -4,7 +4,7 @@ Walks start at each image and go from neighbour to neighbour among support and u
 at each step one ends with probability `1 - alpha`. How likely it is that a walk first meets an
 image known to be of a class before it ends says how well the image fits that class, whatever the
 other classes do, and however many images they have. The sure ones become known, a few in
-each round, and walks start anew. Where a whole cluster of distractors was taken for a class this
+each round, and walks start again. Where a whole cluster of distractors was taken for a class this
 shows in long walks, which only support images end: few of them come as far as the class's.
 """
 
@@ -41,7 +41,7 @@ class GraphLstConfig(Settings):
     """
 
     # The graph: of similarities by local scale among as many neighbours; fewer in a small pile, at
-    # most `pile_root` times the root of its size. Walks on it are found in `walk_steps` steps anew
+    # most `pile_root` times the root of its size. Walks on it are found in `walk_steps` steps again
     # each round, in `long_steps` where they are long.
     neighbours: int = setting(15, at_least=1, search=(8, 10, 15, 20))
     pile_root: float = setting(0.8, above=0)

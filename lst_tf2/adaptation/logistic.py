@@ -18,7 +18,7 @@ def fit_logistic(
 ) -> Classifier:
     """Returns the classifier of least weighted cross-entropy and squared kernel.
 
-    It descends from zero with Nesterov's momentum, which begins anew where it leads uphill
+    It descends from zero with Nesterov's momentum, which begins again where it leads uphill
     (arXiv:1204.3982), and steps as far as the curvature allows: with penalties of 0.1 or more
     the loss is within a thousandth of the least after 300 steps.
 

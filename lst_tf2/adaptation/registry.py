@@ -36,13 +36,13 @@ def load_method(stages: InnerLoopConfig, learner) -> Method:
     except Exception as error:
         raise InputError(
             f"Expected the factory of the method {name} to return a Method, it raised "
-            f"{type(error).__name__}: {error}; mend it."
+            f"{type(error).__name__}: {error}; fix it."
         ).about("method") from error
     check(
         isinstance(method, Method),
         f"the factory of the method {name} to return a Method",
         type(method).__name__,
-        "mend it",
+        "fix it",
         "method",
     )
     return dataclasses.replace(method, name=name)

@@ -223,7 +223,7 @@ def _check_part(method: Method, part: str, expected: str, is_right: bool, receiv
         shape = getattr(received, "shape", "")
         received = f"{type(received).__name__} {shape}".strip()
         expected = f"`{part}` of the method {method.name} to return {expected}"
-        check(False, expected, received, "mend the method", "method")
+        check(False, expected, received, "fix the method", "method")
 
 
 def _check_rows(method: Method, rows: tf.Tensor, count: int) -> tf.Tensor:
@@ -243,5 +243,5 @@ def tell_of_rows() -> Iterator[None]:
         told = re.search("Expected `select` of the method .*?(?=;)", error.message)
         if not told:
             raise
-        message = f"{told[0]}, received others; mend the method."
+        message = f"{told[0]}, received others; fix the method."
         raise InputError(message).about("method") from None

@@ -25,7 +25,7 @@ def values_of(stages: SelfTrainingConfig) -> dict[str, Any]:
     """Returns the settings that the method goes by; of a factory that takes words, these.
 
     Raises:
-        InputError: If the method can not be had, or does not have the settings given.
+        InputError: If the method cannot be had, or does not have the settings given.
     """
     settings = read_settings(stages)
     if not dataclasses.is_dataclass(settings):

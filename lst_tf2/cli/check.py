@@ -32,7 +32,7 @@ def run_check(_: flags.FlagValues, words: Sequence[str]) -> None:
         not faults,
         f"sound data in {', '.join(words)}",
         f"{len(faults)} faults, told above",
-        "mend or remove what is named",
+        "fix or remove what is named",
     )
     print(f"Sound. Next: lst pretrain --dataset={pathlib.Path(words[0]).name}")
 

@@ -108,7 +108,7 @@ def repeat_flags(values: flags.FlagValues, names: Iterable[str]) -> str:
 
 @contextlib.contextmanager
 def exit_on_input_error() -> Iterator[None]:
-    """Turns what a user can mend into one line on stderr and exit status 1 (75: try again).
+    """Turns what a user can fix into one line on stderr and exit status 1 (75: try again).
 
     That is an `InputError`, and what the system refuses: a full disk, a folder without
     permission. A signal ends in one line too, with the conventional status 130 or 143.
@@ -133,7 +133,7 @@ def _told(error: InputError | OSError) -> str:
         place = f" {error.filename}" if error.filename else ""
         return (
             f"Expected the system to read or write{place}, received: {error.strerror or error}; "
-            "mend that and give the same command again."
+            "fix that and give the same command again."
         )
     named = ", ".join(f"--{flag}" for flag in error.flags)
     return f"{str(error).removesuffix('.')} ({named})." if named else str(error)

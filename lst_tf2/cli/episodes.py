@@ -82,7 +82,7 @@ def check_reports(reports: list[SplitReport]) -> None:
         not problems,
         "sound lists of images that are there",
         f"problems in {', '.join(problems)}",
-        "mend what is shown above and run the command again",
+        "fix what is shown above and run the command again",
     )
 
 
@@ -116,7 +116,7 @@ def check_stored(asked: ListFlags) -> None:
     checked = check_folders(folders)
     print("\n".join(check_lines(checked)))
     num_wrong = sum(bool(entry.problem) for entry in checked)
-    sound, remedy = f"{len(checked)} sound lists", "mend what is shown above"
+    sound, remedy = f"{len(checked)} sound lists", "fix what is shown above"
     check(not num_wrong, sound, f"{num_wrong} that are not", remedy)
     config = stored_config(folders[0])
     print("Next:", own_command("print", config, f"--list={folders[0].name}"))

@@ -71,7 +71,7 @@ class TrainingFlags(RunFlags):
     """Adds what to do with an earlier run.
 
     Attributes:
-        overwrite: Start the run anew where its folder holds one with other settings.
+        overwrite: Start the run again where its folder holds one with other settings.
     """
 
     overwrite: bool = setting(False, flag="overwrite", group=RUNNING)

@@ -52,7 +52,7 @@ def report_comparison(path: pathlib.Path) -> pathlib.Path:
     from lst_tf2.predict.run_page import render_comparison
 
     payload = read_json(path, rows=list, settings=dict)
-    check(len(payload["rows"]) > 0, f"rows in {path}", "none", "run `lst compare` anew")
+    check(len(payload["rows"]) > 0, f"rows in {path}", "none", "run `lst compare` again")
     page = path.with_suffix(".html")
     write_bytes(page, render_comparison(payload, path.stem).encode())
     return page

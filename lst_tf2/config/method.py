@@ -46,7 +46,7 @@ class ModelConfig(Settings, group=METHOD):
         precision: Precision of the backbone's convolutions: float32, bfloat16 (faster on processors
             with AVX512_BF16 or AMX and on GPUs), float16 (GPUs), or auto: bfloat16 where it is
             faster, else float32.
-        recompute: Compute blocks anew in the backward pass: less memory, more time.
+        recompute: Compute blocks again in the backward pass: less memory, more time.
     """
 
     filters: tuple[int, ...] = setting((64, 128, 256, 512), flag="filters")
@@ -148,7 +148,7 @@ class InnerLoopConfig(Settings, group=METHOD):
     weighting: str = setting("soft", flag="weighting", choices=WEIGHTINGS)
 
     def check(self) -> None:
-        """Raises `InputError` for a method or settings of it that there can not be."""
+        """Raises `InputError` for a method or settings of it that there cannot be."""
         module, colon, factory = self.method.partition(":")
         check(
             self.method in METHODS or bool(module and colon and factory),

@@ -21,7 +21,7 @@ class ImageRunConfig(Settings):
 
     Attributes:
         cache: Decoded images: `packed`, kept in a file below the data set, written at the first
-            use; `ram`, in memory, decoded anew by each command; `none`, decoded at each use.
+            use; `ram`, in memory, decoded again by each command; `none`, decoded at each use.
     """
 
     model: ModelConfig = part(ModelConfig())
@@ -186,7 +186,7 @@ class MetaTrainConfig(EpisodeRunConfig, group=OPTIMIZATION):
     seed: int = setting(0, flag="seed", group=RUNNING, **SEEDS)
 
     def check(self) -> None:
-        """Raises `InputError` for what can not be where episodes are divided over devices."""
+        """Raises `InputError` for what cannot be where episodes are divided over devices."""
         check(
             self.distribution.kind != "multi_worker" or not self.loop.time_limit,
             "no time_limit with several workers, whose clocks differ",
@@ -209,9 +209,9 @@ class MetaTestConfig(EpisodeRunConfig, group=METHOD):
     """Describes a meta-test of one checkpoint of a run.
 
     With `test_iter` "0" of the learner at `finetune_path`, where that is set, else of the
-    pre-trained backbone, either with what is missing drawn anew. A `plain` initial classifier
-    is drawn anew in any case. `bn_stats` says what the backbone normalizes by: the batch at
-    hand, or statistics of base-class images.
+    pre-trained backbone, either with what is missing drawn at random. A `plain` initial
+    classifier is drawn at random in any case. `bn_stats` says what the backbone normalizes by:
+    the batch at hand, or statistics of base-class images.
 
     Attributes:
         test_iter: Checkpoint to test: an iteration, `best` (on validation), `last`, or 0 for the
@@ -235,7 +235,7 @@ class MetaTestConfig(EpisodeRunConfig, group=METHOD):
     bn_stats: str = setting("batch", choices=BN_STATS)
 
     def check(self) -> None:
-        """Raises `InputError` for statistics or windows that there can not be."""
+        """Raises `InputError` for statistics or windows that there cannot be."""
         check(
             self.bn_stats == "batch" or self.model.norm == "batch_norm",
             "norm=batch_norm, whose statistics are to be calibrated",

@@ -48,7 +48,7 @@ def read_balance(text: str) -> Balance:
         if kind == "uniform":
             return _uniform(*map(int, rest.split(":")))
     except (ValueError, TypeError):
-        check(False, f"unlabeled_balance as {FORMS}", repr(text), "mend it", "unlabeled_balance")
+        check(False, f"unlabeled_balance as {FORMS}", repr(text), "fix it", "unlabeled_balance")
     return _of_file(text)
 
 
@@ -148,4 +148,4 @@ def ways_to_sum(count: int, least: int, most: int, total: int) -> list[np.ndarra
 
 
 def _check_number(is_right: bool, expected: str, received) -> None:
-    check(is_right, expected, received, "mend it", "unlabeled_balance")
+    check(is_right, expected, received, "fix it", "unlabeled_balance")

@@ -62,7 +62,7 @@ class PackedImages(ImageArray):
                 is_sound,
                 f"image {row} of {self.path} as it was packed",
                 "other bytes",
-                f"remove {self.path.parent} to pack the images anew",
+                f"remove {self.path.parent} to pack the images again",
             )
             self.is_sound[row] = True
         return images
@@ -82,7 +82,7 @@ def open_images(catalogue: Catalogue, image_size: int, cache: str) -> ImageSourc
             decoded now into a file unless that was done before.
 
     Raises:
-        InputError: If an image is broken, or the packed split is or can not be written.
+        InputError: If an image is broken, or the packed split is or cannot be written.
     """
     check_choice("cache", cache, CACHES)
     if cache == "none":
@@ -117,7 +117,7 @@ def open_packed(catalogue: Catalogue, image_size: int) -> PackedImages:
     """Returns the packed images of `catalogue`; packs them where they are not or were changed.
 
     Raises:
-        InputError: If an image is broken, or the packed split is or can not be written.
+        InputError: If an image is broken, or the packed split is or cannot be written.
     """
     digest = digest_of_files(catalogue)
     base = catalogue.folder / CACHE_FOLDER
@@ -138,10 +138,10 @@ def open_packed(catalogue: Catalogue, image_size: int) -> PackedImages:
 
 
 def pack(catalogue: Catalogue, folder: pathlib.Path, record: dict) -> None:
-    """Packs the images of `catalogue` into the new folder `folder`, whole or not at all.
+    """Packs the images of `catalogue` into the new folder `folder`, completely or not at all.
 
     Raises:
-        InputError: If an image is broken, or the folder can not be written.
+        InputError: If an image is broken, or the folder cannot be written.
     """
     try:
         with held(folder.parent, wait=True):
@@ -201,7 +201,7 @@ def _decode(catalogue: Catalogue, image_size: int, label: str) -> Iterator[np.nd
 
 def _check_packed(folder: pathlib.Path, record: dict) -> None:
     """Raises `InputError` unless `folder` holds what `record` says, as far as sizes tell."""
-    remedy = f"remove {folder} to pack the images anew"
+    remedy = f"remove {folder} to pack the images again"
     try:
         found = read_json(folder / RECORD_NAME)
     except InputError:

@@ -15,7 +15,7 @@ from lst_tf2.config import EpisodeConfig
 from lst_tf2.data.lists import EpisodeLists
 from lst_tf2.structures import DISTRACTOR_LABEL, Episode, Examples, map_inputs
 
-# The original program seeds its shuffle with it anew for every test episode.
+# The original program seeds its shuffle with it again for every test episode.
 PAPER_SHUFFLE_SEED = 6
 # Sets the stream of an arrangement apart from those that draw episodes (0, 1, 2: splits).
 ARRANGEMENT_STREAM = 3

@@ -20,7 +20,7 @@ class ImageSource(Protocol):
         """Returns the images in `rows` `[B]` as `[B, H, W, 3]` uint8."""
 
     def check(self, rows: np.ndarray) -> None:
-        """Raises `InputError` for the first image in `rows` that can not be loaded."""
+        """Raises `InputError` for the first image in `rows` that cannot be loaded."""
 
 
 class ImageFiles:
@@ -35,7 +35,7 @@ class ImageFiles:
         return decode_images(tf.gather(self.paths, rows), self.image_size)
 
     def check(self, rows: np.ndarray) -> None:
-        """Raises `InputError` for the first image in `rows` that can not be decoded."""
+        """Raises `InputError` for the first image in `rows` that cannot be decoded."""
         for row in rows:
             check_decodes(self.catalogue.path(row), self.image_size)
 
@@ -105,6 +105,6 @@ def check_decodes(path: str, image_size: int) -> None:
         decode_image(path, image_size)
     except tf.errors.OpError:
         raise InputError(
-            f"Expected an RGB image at {path}, received a file that can not be decoded; "
-            "save it anew or remove it."
+            f"Expected an RGB image at {path}, received a file that cannot be decoded; "
+            "save it again or remove it."
         ) from None

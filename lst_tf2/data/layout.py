@@ -120,7 +120,7 @@ def _scan_class(folder: pathlib.Path) -> tuple[str, ...]:
 
 
 def check_names(folder: str | os.PathLike, names: Iterable[str]) -> None:
-    """Raises `InputError` for a class or an image whose name lists of names can not hold."""
+    """Raises `InputError` for a class or an image whose name lists of names cannot hold."""
     unfit = next(filter(UNFIT.search, names), "")
     expected = f"names of valid UTF-8 without line breaks and control characters in {folder}"
     check(not unfit, expected, repr(unfit), "rename it")
@@ -155,7 +155,7 @@ def check_image(path: str | os.PathLike, image_size: int) -> None:
 
     Raises:
         MissingInputError: If there is no such file.
-        InputError: If it can not be decoded, or has another size or mode.
+        InputError: If it cannot be decoded, or has another size or mode.
     """
     expected = f"an RGB image of {image_size}x{image_size} pixels at {path}"
     try:
@@ -166,7 +166,7 @@ def check_image(path: str | os.PathLike, image_size: int) -> None:
         raise MissingInputError(f"Expected {expected}, found no file; restore it.") from None
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError) as error:
         raise InputError(
-            f"Expected {expected}, received a file that can not be decoded ({error}); "
+            f"Expected {expected}, received a file that cannot be decoded ({error}); "
             "replace or remove it."
         ) from None
     if size != (image_size, image_size):

@@ -57,7 +57,7 @@ def find_repetition(lists: EpisodeLists) -> str:
                 f"Expected distinct {what} in every episode, received some twice in "
                 f"{np.count_nonzero(repeated)} places, first in episode {where[0]}"
                 + (f", class {where[1]}" if len(where) > 1 else "")
-                + "; remove the list's folder, or draw or import it anew."
+                + "; remove the list's folder, or draw or import it again."
             )
     return ""
 

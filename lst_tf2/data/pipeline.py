@@ -43,7 +43,7 @@ def stream_meta_batches(
     """Returns a meta-batch of `size` episodes for each of `steps`.
 
     Step n takes episodes n * size and following, whichever step the stream starts at;
-    the list begins anew where it ends. With `share` only the episodes at these places of
+    the list begins again where it ends. With `share` only the episodes at these places of
     each meta-batch are loaded.
     """
     places = range(size) if share is None else share

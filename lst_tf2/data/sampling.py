@@ -117,7 +117,7 @@ def sample_counts(
         `[E, N + X]` uint16.
 
     Raises:
-        InputError: If there is no such balance, or it asks for what can not be.
+        InputError: If there is no such balance, or it asks for what cannot be.
     """
     episode = config.episode
     balance, most = read_balance(episode.unlabeled_balance), pool_size(catalogue, episode)

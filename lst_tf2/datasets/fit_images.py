@@ -13,7 +13,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from lst_tf2.data import layout
 from lst_tf2.errors import InputError
 
-# What Pillow raises for files that it can not decode or should not.
+# What Pillow raises for files that it cannot decode or should not.
 UNREADABLE = (
     *(OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error),
     *(Image.DecompressionBombError, Image.DecompressionBombWarning),
@@ -61,7 +61,7 @@ def read_image_file(path: pathlib.Path) -> bytes:
 def fit_file(content: bytes, image_size: int) -> ImageFile:
     """Returns an image file as it is where it fits the layout, else converted to PNG.
 
-    Raises one of `UNREADABLE` if it can not be decoded or exceeds Pillow's limit on pixels.
+    Raises one of `UNREADABLE` if it cannot be decoded or exceeds Pillow's limit on pixels.
     """
     image = decode_image(content)
     is_square = image.size == (image_size, image_size)
@@ -88,7 +88,7 @@ def png_file(image: Image.Image) -> ImageFile:
 def decode_image(content: bytes) -> Image.Image:
     """Returns the image that a JPEG or PNG file holds, decoded.
 
-    Raises one of `UNREADABLE` if it can not be decoded or exceeds Pillow's limit on pixels.
+    Raises one of `UNREADABLE` if it cannot be decoded or exceeds Pillow's limit on pixels.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)

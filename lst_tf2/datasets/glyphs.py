@@ -194,7 +194,7 @@ def find_problem(folder: pathlib.Path, settings: GlyphSettings) -> str:
 def render_dataset(
     out: str | os.PathLike, settings: GlyphSettings = DEFAULTS, workers: int | None = None
 ) -> Report:
-    """Renders the data set, whole or not at all, unless it is there already.
+    """Renders the data set, completely or not at all, unless it is there already.
 
     A script that lets it use several workers calls it below `if __name__ == "__main__":`.
 
@@ -221,7 +221,7 @@ def render_dataset(
 def write_dataset(
     out: str | os.PathLike, settings: GlyphSettings = DEFAULTS, workers: int | None = None
 ) -> Report:
-    """Renders the data set, whole or not at all; an earlier one stays until the new one is whole.
+    """Renders the data set, completely or not at all; until then an earlier one stays.
 
     Raises:
         InputError: If there is less than one worker, or something else than a data set of this

@@ -1,7 +1,7 @@
 """A data set in the making: a hidden folder beside its place, which a later run can go on with.
 
-Each class that is whole has one line in `classes.jsonl`; what else lies there is written anew.
-The folder takes its place when every class is whole, so what is in place is never partial.
+Each class that is complete has one line in `classes.jsonl`; what else lies there is written again.
+The folder takes its place when every class is complete, so what is in place is never partial.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ class ClassRecord(NamedTuple):
 
 
 class PartialFolder:
-    """Keeps account of the classes that are whole."""
+    """Keeps account of the classes that are complete."""
 
     def __init__(self, path: pathlib.Path):
         self.path = path
@@ -53,12 +53,12 @@ class PartialFolder:
             folder.mkdir(parents=True)
 
     def finish(self, record: ClassRecord) -> None:
-        """Notes that a class is whole."""
+        """Notes that a class is complete."""
         with (self.path / CLASSES_NAME).open("a", encoding="utf-8") as file:
             file.write("\n" + json.dumps(record))  # First ends a line that was cut.
 
     def finished(self) -> dict[tuple[str, str], ClassRecord]:
-        """Returns the classes that are whole, by split and name, as far as sizes can tell."""
+        """Returns the classes that are complete, by split and name, as far as sizes can tell."""
         path, found = self.path / CLASSES_NAME, {}
         for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
             with contextlib.suppress(ValueError, TypeError):  # An interruption can cut a line.

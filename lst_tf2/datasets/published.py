@@ -73,7 +73,7 @@ def check_names(found: Collection[str], expected: Sequence[str], what: str, wher
 
 def check_counts(classes: Sequence[SourceClass], published: Published) -> None:
     """Raises `InputError` unless there are as many images as are published."""
-    remedy = f"use a whole copy: {published.where}"
+    remedy = f"use a complete copy: {published.where}"
     for entry in classes if published.images_per_class else ():
         what = f"{published.images_per_class} images of class {entry.name!r}"
         check(len(entry.stems) == published.images_per_class, what, len(entry.stems), remedy)

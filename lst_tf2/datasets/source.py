@@ -15,7 +15,7 @@ class Images(Protocol):
     def read(self, index: int, image_size: int) -> ImageFile:
         """Returns an image that fits the layout.
 
-        Raises `InputError` or one of `UNREADABLE` if it can not be decoded.
+        Raises `InputError` or one of `UNREADABLE` if it cannot be decoded.
         """
 
     def describe(self, index: int) -> str:
@@ -55,8 +55,8 @@ class WholeImages:
         """Returns an image that fits the layout.
 
         Raises:
-            InputError: If it can not be decoded.
-            OSError: If the system can not read it.
+            InputError: If it cannot be decoded.
+            OSError: If the system cannot read it.
         """
         try:
             return self.images.read(index, image_size)
@@ -64,8 +64,8 @@ class WholeImages:
             if not is_unreadable(error):
                 raise
             raise InputError(
-                f"Expected an image at {self.describe(index)}, received one that can not be "
-                f"decoded ({one_line(error)}); use a whole copy of the source."
+                f"Expected an image at {self.describe(index)}, received one that cannot be "
+                f"decoded ({one_line(error)}); use a complete copy of the source."
             ) from None
 
     def describe(self, index: int) -> str:

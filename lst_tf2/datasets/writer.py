@@ -1,4 +1,4 @@
-"""Writes the classes of a source as a data set that appears when it is whole.
+"""Writes the classes of a source as a data set that appears when it is complete.
 
 The images go to `{labeled,unlabeled}_{train,val,test}/<class>/<image>`, with `prepared.json`
 beside them. The same source and recipe give the same files.
@@ -117,7 +117,7 @@ def write_dataset(folder: pathlib.Path, classes: Sequence[SourceClass], recipe: 
 def write_classes(
     partial: PartialFolder, classes: Sequence[SourceClass], recipe: Recipe
 ) -> list[ClassRecord]:
-    """Writes the classes that are not whole yet and returns what lies there of each."""
+    """Writes the classes that are not complete yet and returns what lies there of each."""
     finished = partial.finished()
     total = sum(len(entry.stems) for entry in classes)
     done = sum(len(entry.stems) for entry in classes if (entry.split, entry.name) in finished)

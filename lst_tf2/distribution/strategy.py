@@ -45,7 +45,7 @@ class Distribution:
         """Returns the places in a meta-batch of `size` episodes that this worker takes.
 
         Raises:
-            InputError: If the replicas can not have equal shares.
+            InputError: If the replicas cannot have equal shares.
         """
         check(
             size % self.num_replicas == 0,

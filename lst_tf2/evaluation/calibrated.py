@@ -178,7 +178,7 @@ def batched(run_features: FeaturesRun, windows: list[Window]) -> BatchRun:
 def batches_of(table: FeatureTable, episodes: Sequence[Episode]) -> Iterator[tuple[Episode, int]]:
     """Yields episodes of rows as batches of maps, and how many of a batch count.
 
-    A last batch that is not full is filled, as one of another size would be traced anew.
+    A last batch that is not full is filled, as one of another size would be traced again.
     """
     count = min(EPISODES_AT_ONCE, len(episodes))
     for start in range(0, len(episodes), count):

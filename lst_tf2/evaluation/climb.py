@@ -37,7 +37,7 @@ def climb(
     Args:
         start: The present settings.
         space: What to try of each setting.
-        evaluate: Raises `InputError` for settings that can not be; these are passed over.
+        evaluate: Raises `InputError` for settings that cannot be; these are passed over.
         passes: How often to go through all settings.
         min_gain: In 0..1, as for `is_better`.
 
@@ -45,7 +45,7 @@ def climb(
         The settings, each the start's or one of `space`.
 
     Raises:
-        InputError: If the start can not be.
+        InputError: If the start cannot be.
     """
     best, best_found = dict(start), evaluate(start)
     tries = [(name, value) for name, values in space.items() for value in values]

@@ -56,7 +56,7 @@ def compare(config: CompareConfig, subject: Subject | None = None) -> dict[str, 
         `settings`, and by method the settings that were `tuned` for the run.
 
     Raises:
-        InputError: If the data, the run or a method can not be had.
+        InputError: If the data, the run or a method cannot be had.
     """
     subject = subject or subject_of_run(config)
     stages = {name: stages_of_run(config, config.stages_of(name)) for name in _names(config)}

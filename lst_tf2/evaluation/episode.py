@@ -135,7 +135,7 @@ class MethodRun:
     dtypes = MethodResult(*[tf.float32] * 4, tf.int32)
 
     def __init__(self, learner: Learner, config: SelfTrainingConfig):
-        """Loads the method; raises `InputError` where it can not be had."""
+        """Loads the method; raises `InputError` where it cannot be had."""
         self.learner, self.config = learner, config
         self.method = load_method(config, learner)
 
@@ -174,7 +174,7 @@ class EpisodeRun:
     dtypes = EpisodeResult(tf.float32, *MethodRun.dtypes)
 
     def __init__(self, learner: Learner, config: SelfTrainingConfig):
-        """Loads the method; raises `InputError` where it can not be had."""
+        """Loads the method; raises `InputError` where it cannot be had."""
         alone = dataclasses.replace(config, method="support", method_settings=(), num_stages=1)
         self.baseline = MethodRun(learner, alone)
         self.method = MethodRun(learner, config)

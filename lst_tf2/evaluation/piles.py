@@ -36,7 +36,7 @@ class KindRuns:
     """Builds the graph of a method for each kind of episode; kinds of equal shapes share it."""
 
     def __init__(self, learner: Learner, stages: SelfTrainingConfig):
-        """Loads the method; raises `InputError` where it can not be had."""
+        """Loads the method; raises `InputError` where it cannot be had."""
         self.run, self.stages = MethodRun(learner, stages), stages
         self.graphs: dict[tuple, BatchRun] = {}
 

@@ -16,7 +16,7 @@ def check_way(config: MetaTestConfig, trained_way: int, folder: pathlib.Path) ->
         way == trained_way,
         f"{trained_way}-way episodes, as the initial classifier in {folder} was trained for",
         f"{way}-way ones",
-        "pass initial_classifier=plain, a classifier drawn anew, or that way",
+        "pass initial_classifier=plain, a classifier drawn at random, or that way",
         *("initial_classifier", "way"),
     )
 

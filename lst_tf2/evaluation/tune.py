@@ -48,7 +48,7 @@ class Judge:
         self.known: dict[tuple, Judged] = {}
 
     def __call__(self, values: Values) -> Judged:
-        """Returns what these settings find; raises `InputError` if they can not be."""
+        """Returns what these settings find; raises `InputError` if they cannot be."""
         key = tuple(values.items())
         if key not in self.known:
             self.known[key] = self._run(with_settings(self.stages, values))
@@ -81,7 +81,7 @@ def tune(config: TuneConfig, subject: Subject | None = None) -> dict[str, Any]:
         `calibration_error` before and after; the paired `gain`, and the number of `episodes`.
 
     Raises:
-        InputError: If the data, the run or the method can not be had, or nothing can be chosen.
+        InputError: If the data, the run or the method cannot be had, or nothing can be chosen.
     """
     stages, _ = stages_of_run(config, config.start())
     start, space = choices_of(stages)
@@ -138,7 +138,7 @@ def search(judge: Judge, start: Values, space: dict[str, tuple], config: TuneCon
     """Returns the chosen settings, whose confidence is a probability where they can do that.
 
     It is one from the start, as settings that are bounds of it are to be tried for what they
-    say, and made one anew in the end, as the others change it.
+    say, and made one again in the end, as the others change it.
     """
     tries = config.passes * sum(map(len, space.values()))
     with Progress(f"tuning {config.method}", tries + 1) as progress:

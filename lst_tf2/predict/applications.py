@@ -32,7 +32,7 @@ def build_application(
             the first use.
 
     Raises:
-        InputError: If there is no such network, or its weights can not be had.
+        InputError: If there is no such network, or its weights cannot be had.
     """
     known, short = list_applications(), name.removeprefix(PREFIX)
     expected = f"a network of keras.applications ({', '.join(known)})"

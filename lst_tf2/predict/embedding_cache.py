@@ -23,7 +23,7 @@ WAIT_SECONDS = 60
 
 
 def default_folder() -> pathlib.Path:
-    """Returns where programs of this user keep what they can make anew."""
+    """Returns where programs of this user keep what they can make again."""
     home = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
     return pathlib.Path(home, FOLDER)
 
@@ -31,7 +31,7 @@ def default_folder() -> pathlib.Path:
 class EmbeddingCache:
     """Holds the embeddings that one backbone made, in a file `<backbone>.sqlite`.
 
-    Several processes may use it at once. A damaged file is removed and made anew, as it
+    Several processes may use it at once. A damaged file is removed and made again, as it
     holds nothing else.
     """
 

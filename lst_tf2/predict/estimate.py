@@ -42,7 +42,7 @@ UNKNOWN = Estimate(
 def leave_one_out(data: FitData) -> Estimate | None:
     """Returns the accuracy on labeled images, each fitted without it.
 
-    Those that are alone in their class can not be left out; None where there are no others.
+    Those that are alone in their class cannot be left out; None where there are no others.
     """
     shots = np.bincount(data.labels)
     rows = np.flatnonzero(shots[data.labels] > 1)

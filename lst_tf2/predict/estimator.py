@@ -111,7 +111,7 @@ class LSTClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
             Itself.
 
         Raises:
-            InputError: If images can not be read, there are less than two classes, or an image is
+            InputError: If images cannot be read, there are less than two classes, or an image is
                 labeled as two.
         """
         self._inputs = open_inputs(self, X)
@@ -126,7 +126,7 @@ class LSTClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
         return self._inputs.gather(pictures, "embedding", with_maps=needs_maps)
 
     def stream_groups(self, pictures: Iterable[Picture]) -> Iterator[list[Embedded]]:
-        """Embeds any number of pictures in constant memory; those that can not be read say so."""
+        """Embeds any number of pictures in constant memory; those that cannot be read say so."""
         check_is_fitted(self)
         return self._inputs.embedder().stream_groups(pictures)
 
@@ -245,7 +245,7 @@ class LSTClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
         Such a folder can be named as a `backbone` too.
 
         Args:
-            folder: Made anew.
+            folder: Where to write.
             precision: Of our kernels: `float32`; `float16`, half of the bytes; or `int8`, a
                 quarter of them.
             overwrite: Whether an earlier one may be replaced.

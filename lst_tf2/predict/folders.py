@@ -26,7 +26,7 @@ def find_pictures(places: Iterable[str | os.PathLike]) -> Iterator[str]:
         else:
             if not os.path.lexists(place):
                 raise MissingInputError(
-                    f"Expected a folder of images or an image at {place}, found nothing; mend the "
+                    f"Expected a folder of images or an image at {place}, found nothing; fix the "
                     "path."
                 ).about("query", "unlabeled", "support")
             yield place

@@ -9,9 +9,9 @@ from lst_tf2.predict.thumbnails import thumbnail
 class Tile(NamedTuple):
     """Holds a thumbnail with what is written below it."""
 
-    image: str  # The id of its picture; "" where it can not be read.
+    image: str  # The id of its picture; "" where it cannot be read.
     caption: str
-    about: str  # For those who can not see it.
+    about: str  # For those who cannot see it.
 
 
 class Shelf(NamedTuple):
@@ -30,7 +30,7 @@ class Gallery:
         self.sources: dict[str, str] = {}
 
     def add(self, path: str) -> str:
-        """Returns the id of a picture; "" where it can not be read."""
+        """Returns the id of a picture; "" where it cannot be read."""
         if path not in self.ids:
             source = thumbnail(path)
             self.ids[path] = f"i{len(self.sources)}" if source else ""

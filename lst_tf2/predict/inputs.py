@@ -55,7 +55,7 @@ class PictureInputs:
         self.backbone, self.cache_folder, self.verbose = backbone, cache_folder, verbose
 
     def embedder(self, *, with_maps: bool = False) -> Embedder:
-        """Returns what embeds; it is not kept, as open files can not be copied."""
+        """Returns what embeds; it is not kept, as open files cannot be copied."""
         return Embedder(self.backbone, self.cache_folder, with_maps=with_maps)
 
     def gather(self, pictures: Sequence, label: str, *, with_maps: bool = False) -> Gathered:

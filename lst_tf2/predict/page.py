@@ -45,7 +45,7 @@ def versions() -> dict[str, str]:
 
 
 def inline_svg(draw: Callable[[], Any], description: str) -> str:
-    """Returns a matplotlib figure as SVG for a page, with a text for those who can not see it.
+    """Returns a matplotlib figure as SVG for a page, with a text for those who cannot see it.
 
     Args:
         draw: Returns the figure; lines and texts of no colour of their own get that of the page.

@@ -32,7 +32,7 @@ Picture = np.ndarray | Image.Image | str | os.PathLike
 
 
 class UnreadableImageError(InputError):
-    """Signals an image that can not be read; others may be."""
+    """Signals an image that cannot be read; others may be."""
 
 
 def read_content(picture: Picture) -> bytes | np.ndarray | Image.Image:
@@ -80,7 +80,7 @@ def fit_pixels(content: bytes | np.ndarray | Image.Image, image_size: int, name:
         name: Of the picture, for errors.
 
     Raises:
-        UnreadableImageError: If it can not be decoded, or exceeds `PIXEL_LIMIT`.
+        UnreadableImageError: If it cannot be decoded, or exceeds `PIXEL_LIMIT`.
     """
     try:
         image = _open(content, image_size)
@@ -97,7 +97,7 @@ def fit_pixels(content: bytes | np.ndarray | Image.Image, image_size: int, name:
 def _unreadable(name: Any, error: Exception) -> UnreadableImageError:
     text = str(error) if isinstance(error, ValueError) else one_line(error)
     return UnreadableImageError(
-        f"Expected an image ({', '.join(FORMATS)}), received {str(name)!r}, which can not be read "
+        f"Expected an image ({', '.join(FORMATS)}), received {str(name)!r}, which cannot be read "
         f"({text or type(error).__name__}); replace it or leave it out."
     )
 

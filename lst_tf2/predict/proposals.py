@@ -65,7 +65,7 @@ def link_proposals(paths: Sequence[str], folder: pathlib.Path, *, overwrite: boo
 
 
 def check_proposals(folder: pathlib.Path, *, overwrite: bool) -> None:
-    """Raises `InputError` unless a folder can be made anew: it holds nothing but links."""
+    """Raises `InputError` unless a folder can be replaced: it holds nothing but links."""
     if folder.exists():
         is_ours = folder.is_dir() and all(entry.is_symlink() for entry in folder.iterdir())
         received = "an earlier one" if is_ours else "something else"

@@ -70,7 +70,7 @@ def read_kept(folder: pathlib.Path) -> Kept | None:
         arrays.keys() == names and _fit(arrays),
         f"arrays that fit together ({', '.join(sorted(names))}) in {path}",
         {name: array.shape for name, array in arrays.items()},
-        "save the classifier anew",
+        "save the classifier again",
     )
     references = None
     if has_references:
@@ -80,7 +80,7 @@ def read_kept(folder: pathlib.Path) -> Kept | None:
         estimate = Estimate(**told["estimate"])
     except TypeError as error:
         expected = f"an estimate in {folder / SETTINGS}"
-        check(False, expected, f"{told['estimate']} ({error})", "save the classifier anew")
+        check(False, expected, f"{told['estimate']} ({error})", "save the classifier again")
     parameters = {name: value for name, value in told["parameters"].items() if name in KEPT}
     return Kept(arrays["classes"], head, estimate, parameters)
 

@@ -13,7 +13,7 @@ QUALITY = 60
 
 
 def thumbnail(picture: Picture) -> str:
-    """Returns the centre square of a picture as a `data:` address; "" where it can not be read."""
+    """Returns the centre square of a picture as a `data:` address; "" where it cannot be read."""
     try:
         pixels = fit_pixels(read_content(picture), SIDE, picture)
     except UnreadableImageError:

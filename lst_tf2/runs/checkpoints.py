@@ -32,7 +32,7 @@ def optimizer_variables(name: str, optimizer: Any) -> dict[str, Any]:
     """Returns the state of a Keras optimizer by names.
 
     The slots are named by position, in the order of the variables that the optimizer was
-    built with; Keras numbers its own names anew in every process.
+    built with; Keras numbers its own names differently in every process.
     """
     variables = _state_of(optimizer)
     # An optimizer of tensorflow-addons around another keeps its step with that one.
@@ -94,7 +94,7 @@ class CheckpointStore:
             self.passing = path if self.record.pop(PASSING, 0) else None
             variables = self.variables
             if not any("optimizer" in name for name in found):
-                # Converted from the original, which keeps no optimizer: its state begins anew.
+                # Converted from the original, which keeps no optimizer: its state begins again.
                 variables = {n: v for n, v in variables.items() if "optimizer" not in n}
             assign(path, found, variables, only_these=True)
             return step
@@ -188,7 +188,7 @@ def read_checkpoint(path: pathlib.Path) -> tuple[dict[str, np.ndarray], dict[str
     if not path.exists():
         raise MissingInputError(
             f"Expected a checkpoint at {path}, found none (saved steps there: "
-            f"{', '.join(map(str, saved_steps(path.parent))) or 'none'}); train it first, or mend "
+            f"{', '.join(map(str, saved_steps(path.parent))) or 'none'}); train it first, or fix "
             "the flags that name it."
         )
     found = arrays.read_arrays(path, "a checkpoint", DAMAGE_REMEDY)

@@ -59,7 +59,7 @@ def claimed(folder: str, config: Any, *, overwrite: bool) -> Iterator[pathlib.Pa
     Args:
         folder: The run folder; made where there is none.
         config: A dataclass, the run's settings.
-        overwrite: Start anew where the folder holds a run with other settings; that
+        overwrite: Start again where the folder holds a run with other settings; that
             run is kept beside it under another name.
 
     Raises:
@@ -76,7 +76,7 @@ def claimed(folder: str, config: Any, *, overwrite: bool) -> Iterator[pathlib.Pa
                 raise InputError(
                     f"Expected the settings of the run that {path} holds, received others:\n  "
                     + "\n  ".join(differences)
-                    + "\nStart anew with `overwrite` (that run is kept beside it under another "
+                    + "\nStart again with `overwrite` (that run is kept beside it under another "
                     "name), or name another folder."
                 ).about("overwrite", "exp_name", "pretrain_folder")
             if differences and has_weights:

@@ -51,7 +51,7 @@ def with_tuned(
         The stages, and the tuned values that they took over.
 
     Raises:
-        InputError: If the file is damaged, or what it holds can not be or not go with the rest.
+        InputError: If the file is damaged, or what it holds cannot be or not go with the rest.
     """
     return take_tuned(stages, read_tuned(folder), str(folder / FILE), given)
 

@@ -24,7 +24,7 @@ END_OF_ARCHIVE, END_LENGTH = b"PK\x05\x06", 22
 
 
 def write_arrays(path: pathlib.Path, arrays: Mapping[str, Any], *, is_packed: bool = False) -> None:
-    """Writes arrays by name, with a checksum, whole or not at all; `is_packed`: compressed."""
+    """Writes arrays by name, with a checksum, completely or not at all; `is_packed`: compressed."""
     buffer = io.BytesIO()
     (np.savez_compressed if is_packed else np.savez)(buffer, **arrays)
     write_bytes(path, seal(buffer.getvalue()))

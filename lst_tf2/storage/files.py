@@ -1,7 +1,7 @@
-"""Files and folders that appear whole or not at all, and stay after a power cut.
+"""Files and folders that appear completely or not at all, and stay after a power cut.
 
 What is being written lies beside its place as `.<name>.<random>.tmp`, held by a lock of the
-system until it is whole: who finds one that nobody holds can remove it.
+system until it is complete: who finds one that nobody holds can remove it.
 """
 
 import contextlib
@@ -74,7 +74,7 @@ def naming(path: pathlib.Path) -> Iterator[None]:
 
 
 def write_json(path: pathlib.Path, value: Any, *, sealed: bool = False) -> None:
-    """Writes `value` as indented JSON, whole or not at all; `sealed`: with its checksum."""
+    """Writes `value` as indented JSON, completely or not at all; `sealed`: with its checksum."""
     if sealed:
         value = {**value, CHECKSUM: _checksum(value)}
     write_bytes(path, (json.dumps(value, indent=2) + "\n").encode())
@@ -143,7 +143,7 @@ def new_folder(path: pathlib.Path) -> Iterator[pathlib.Path]:
 
 
 def place_folder(folder: pathlib.Path, path: pathlib.Path) -> None:
-    """Renames a whole folder to `path`, its files on disk; what was there goes."""
+    """Renames a complete folder to `path`, its files on disk; what was there goes."""
     _sync_all(folder)
     if not (path.is_dir() and any(path.iterdir())):
         os.replace(folder, path)
@@ -176,7 +176,7 @@ def _hold(handle: int | None) -> None:
 
 def _sync(folder: pathlib.Path) -> None:
     """Brings the names in a folder to disk."""
-    if fcntl:  # Elsewhere a folder can not be opened.
+    if fcntl:  # Elsewhere a folder cannot be opened.
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)

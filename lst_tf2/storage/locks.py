@@ -55,6 +55,6 @@ def _ourselves() -> dict:
 def _holder(folder: pathlib.Path) -> str:
     try:
         told = read_json(folder / HOLDER_NAME, pid=int, host=str, since=str)
-    except InputError:  # It has not written it yet, or not whole.
+    except InputError:  # It has not written it yet, or not completely.
         return "another process"
     return f"process {told['pid']} on {told['host']} (since {told['since']})"

@@ -308,7 +308,7 @@ def refuse_damage(expected: str) -> Iterator[None]:
     except InputError:
         raise
     except FileNotFoundError:
-        raise MissingInputError(f"Expected {expected}, found no file; mend the path.") from None
+        raise MissingInputError(f"Expected {expected}, found no file; fix the path.") from None
     except UnsafePickleError as error:
         raise InputError(
             f"Expected {expected}, received one that asks for {error}; it was not run. "

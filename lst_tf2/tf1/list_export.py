@@ -111,7 +111,7 @@ def check_free(folder: pathlib.Path) -> None:
 
 
 def write_tf1_folder(exported: Sequence[EpisodeLists], folder: pathlib.Path, root: str) -> None:
-    """Writes lists, one for each split, into the new `folder`, whole or not at all.
+    """Writes lists, one for each split, into the new `folder`, completely or not at all.
 
     Args:
         exported: Lists of splits, in any order.

@@ -100,7 +100,7 @@ def _file_numbers(folder: pathlib.Path, pattern: str) -> list[int]:
 
 def load_names(path: pathlib.Path) -> np.ndarray:
     """Returns the names in `path`, mapped, not read: training lists exceed a gigabyte."""
-    remedy = "restore the file, or let the original program write it anew"
+    remedy = "restore the file, or let the original program write it again"
     try:
         with warnings.catch_warnings():
             # NumPy advises to save again what Python 2 wrote; these stay as they are.

@@ -62,7 +62,7 @@ class SplitReport(NamedTuple):
 def import_lists(request: ImportRequest) -> list[SplitReport]:
     """Stores the lists of each split where `open_lists` looks for them.
 
-    A split with a problem is left out whole, the others are stored; nothing is replaced.
+    A split with a problem is left out completely, the others are stored; nothing is replaced.
 
     Raises:
         MissingInputError: If the folder holds no lists of the splits asked for.

@@ -26,7 +26,7 @@ class ImageNumbers(dict):
     """Maps the names of one pool's images, spelled as in the lists, to their numbers.
 
     Resolves each spelling once, by its last three parts: the folders above are those
-    of the machine that drew the lists. Collects the images that it can not find.
+    of the machine that drew the lists. Collects the images that it cannot find.
     """
 
     def __init__(self, catalogue: Catalogue, pool: str):

@@ -50,7 +50,7 @@ def read_checkpoint(path: pathlib.Path, step: int, settings: ModelConfig) -> Con
 
     Raises:
         InputError: If it is damaged, not a checkpoint of a backbone or learner, or of a learner
-            that the original can not have.
+            that the original cannot have.
     """
     ours = read_arrays(path)
     shapes = _first_kernel_shapes(ours)

@@ -135,7 +135,7 @@ def name_targets(groups: Groups, model: ModelConfig) -> dict[tuple[str, str], st
     if faults:
         raise InputError(
             f"Expected the arrays of a backbone with filters {model.filters} and image size "
-            f"{model.image_size}: {'; '.join(faults)}. Mend the image size or the files."
+            f"{model.image_size}: {'; '.join(faults)}. Fix the image size or the files."
         ).about("image_size")
     return {
         (group, name): target

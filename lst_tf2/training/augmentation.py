@@ -70,7 +70,7 @@ def turn(images: tf.Tensor, turns: tf.Tensor) -> tf.Tensor:
 class Mix(NamedTuple):
     """Mixes each example of a batch with the one at the mirrored place, before a block.
 
-    Manifold mixup (arXiv:1806.05236): `block` is drawn anew for each batch.
+    Manifold mixup (arXiv:1806.05236): `block` is drawn again for each batch.
     """
 
     share: tf.Tensor  # Scalar float32 in 0..1, of the example itself.

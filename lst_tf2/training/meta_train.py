@@ -223,7 +223,7 @@ class MetaTraining:
         self.validated = step
 
     def _val_episodes(self, step: int) -> Iterator:
-        """Returns the episodes of the list in order, beginning anew where it ends."""
+        """Returns the episodes of the list in order, beginning again where it ends."""
         count = self.config.num_val_episodes
         turn = math.ceil(step / self.config.loop.validate_every_steps) - 1
         indices = [i % len(self.val_lists) for i in range(turn * count, (turn + 1) * count)]

@@ -123,7 +123,7 @@ def _find_class(name: str, *, is_legacy: bool) -> type:
         known = sorted(value.__name__ for value in own.values())
         raise InputError(
             f"Expected an optimizer of Keras ({', '.join(known)}) or a registered one such as "
-            f"'{ADDONS_PREFIX}RectifiedAdam', received {name!r}; mend its name."
+            f"'{ADDONS_PREFIX}RectifiedAdam', received {name!r}; fix its name."
         ).about("name")
     return found
 

@@ -79,7 +79,7 @@ class Summaries:
 
 
 def drop_later_events(path: pathlib.Path, step: int, redone: str = "") -> None:
-    """Rewrites a file of events without those after `step`; before the first step it goes whole.
+    """Rewrites a file of events without those after `step`; before the first step it is removed.
 
     What follows a place where the file is cut or damaged is dropped too.
     """

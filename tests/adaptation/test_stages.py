@@ -79,7 +79,7 @@ def test_without_retraining_it_is_the_supervised_learner(problem):
     assert alone.stages[0].chosen.rows.shape == (0,)
 
 
-def test_stages_take_windows_in_turn_and_start_anew(problem):
+def test_stages_take_windows_in_turn_and_start_again(problem):
     support, windows, initial = problem
     training = train(problem, num_stages=3)
     assert len(training.stages) == 3

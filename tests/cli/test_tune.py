@@ -66,7 +66,7 @@ def test_choice_is_kept_and_told(tuned_home):
     (values,) = tuned.values()
     assert list(tuned) == ["tuned_method:build"]
     assert values.keys() == {"power", "rounds", "slope", "offset"}
-    assert values["power"] in (1.0, 0.5, 2)  # What can not be was passed over.
+    assert values["power"] in (1.0, 0.5, 2)  # What cannot be was passed over.
     assert values["rounds"] == 2
     assert values["slope"] != 1.0
     text = (tuned_home / "tune.txt").read_text()

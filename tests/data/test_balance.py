@@ -43,7 +43,7 @@ def test_equal_counts():
         ([0.8, 0.15, 0.05], 6, [6, 3, 1]),
         # Both of the others are cut in turn: 6 and 3 of 10 at most 4, so 4, 4 and 2.
         ([0.6, 0.3, 0.1], 4, [4, 4, 2]),
-        # Who has no share takes what others can not.
+        # Who has no share takes what others cannot.
         ([1.0, 0.0, 0.0], 6, [6, 2, 2]),
     ],
 )

@@ -124,7 +124,7 @@ def test_broken_image_is_named_and_nothing_is_left(folder, kept, place, name):
     catalogue = catalogue_of(folder)
     path = pathlib.Path(catalogue.path(place))
     path.write_bytes(b"not an image")
-    with pytest.raises(InputError, match=f"{name}/{path.name}, received a file that can not be"):
+    with pytest.raises(InputError, match=f"{name}/{path.name}, received a file that cannot be"):
         open_images(catalogue, SIDE, kept)
     base = folder / cache.CACHE_FOLDER
     assert not base.exists() or not visible(base)
@@ -208,7 +208,7 @@ def test_damaged_packed_split_is_refused(folder, name, damage, message):
     damage(packed / name)
     with pytest.raises(InputError, match=message) as caught:
         open_images(catalogue_of(folder), SIDE, "packed")
-    assert f"remove {packed} to pack the images anew" in str(caught.value)
+    assert f"remove {packed} to pack the images again" in str(caught.value)
 
 
 def test_changed_pixel_is_found_when_its_image_is_used(folder):

@@ -95,7 +95,7 @@ def test_check_finds_what_is_wrong(run, refused, folder, tmp_path, damage, messa
     forget_checksums(folder)
     damage(folder)
     error, printed = refused("check")
-    assert "Expected 4 sound lists, received 1 that are not; mend" in error
+    assert "Expected 4 sound lists, received 1 that are not; fix" in error
     assert printed.count(" sound\n") == 3
     assert printed.count(" WRONG\n") == 1
     assert re.search(message, printed)

@@ -60,7 +60,7 @@ def test_steps_see_the_same_episodes_wherever_the_stream_starts(lists):
     late = list(stream(range(3, 5)))
     for expected, actual in zip(whole[3:], late, strict=True):
         tf.nest.map_structure(np.testing.assert_array_equal, expected, actual)
-    # Six episodes are three meta-batches: the fourth begins the list anew.
+    # Six episodes are three meta-batches: the fourth begins the list again.
     np.testing.assert_array_equal(whole[3].query.inputs, whole[0].query.inputs)
     assert whole[0].support.inputs.shape == (2, 6, 16, 16, 3)
 
@@ -110,10 +110,10 @@ def encoded(tmp_path, mode, size, suffix="png"):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda _: b"", "can not be decoded"),
-        (lambda _: b"not an image", "can not be decoded"),
-        (lambda t: encoded(t, "RGB", (16, 16))[:60], "can not be decoded"),
-        (lambda t: encoded(t, "RGB", (16, 16), "jpg")[:300], "can not be decoded"),
+        (lambda _: b"", "cannot be decoded"),
+        (lambda _: b"not an image", "cannot be decoded"),
+        (lambda t: encoded(t, "RGB", (16, 16))[:60], "cannot be decoded"),
+        (lambda t: encoded(t, "RGB", (16, 16), "jpg")[:300], "cannot be decoded"),
         (lambda t: encoded(t, "RGB", (8, 16)), "received 8x16; resize"),
         (lambda t: encoded(t, "L", (16, 16)), "mode 'L'; convert it to RGB"),
         (lambda t: encoded(t, "RGBA", (16, 16)), "mode 'RGBA'"),

@@ -152,7 +152,7 @@ def interrupt(tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["lost", "cut", "added"])
-def test_class_that_changed_since_is_written_anew(tmp_path, damage):
+def test_class_that_changed_since_is_written_again(tmp_path, damage):
     folder = interrupt(tmp_path) / "labeled_train" / "class0"
     path = next(folder.iterdir())
     if damage == "lost":
@@ -261,14 +261,14 @@ def test_progress_starts_where_the_last_run_stopped(tmp_path, monkeypatch):
     assert seen == [8]
 
 
-# What can not be decoded.
+# What cannot be decoded.
 
 
 def test_published_set_has_to_be_whole(tmp_path):
     images = WholeImages(FakeImages(0, {1: ValueError("cut\nshort")}))
     entry = SourceClass("cat", "val", list("abc"), images)
     with pytest.raises(
-        InputError, match=r"an image at row 1, received .* \(cut short\); use a whole"
+        InputError, match=r"an image at row 1, received .* \(cut short\); use a complete"
     ):
         write_dataset(tmp_path / "out", [entry], SMALL)
     assert names_in(tmp_path) == []

@@ -91,10 +91,10 @@ def test_scale_divides_out():
 @pytest.mark.slow
 def test_recomputation_gives_the_same_gradients():
     batch = random_meta_batch()
-    kept, anew = (
+    kept, again = (
         tf.function(build_trainer(recompute=flag).gradients)(batch) for flag in (False, True)
     )
-    for left, right in zip(tf.nest.flatten(kept), tf.nest.flatten(anew), strict=True):
+    for left, right in zip(tf.nest.flatten(kept), tf.nest.flatten(again), strict=True):
         np.testing.assert_allclose(left, right, rtol=1e-4, atol=1e-4)
 
 

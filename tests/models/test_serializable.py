@@ -71,7 +71,7 @@ def fixture_model(request):
 
 
 @pytest.mark.parametrize("build", (MODELS | PARTS).values(), ids=MODELS | PARTS)
-def test_configs_are_plain_and_enough_to_build_anew(build):
+def test_configs_are_plain_and_enough_to_build_again(build):
     made = build()
     config = made.get_config()
     assert json.loads(json.dumps(config)) == config

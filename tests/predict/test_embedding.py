@@ -53,7 +53,7 @@ def test_another_backbone_or_size_has_embeddings_of_its_own(paths, tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["garbage", "cut", "values", "bits"])
-def test_a_damaged_cache_is_made_anew(damage, paths, tmp_path):
+def test_a_damaged_cache_is_made_again(damage, paths, tmp_path):
     backbone = load_backbone("glyphs")
     expected = found(Embedder(backbone, tmp_path / "cache"), paths)
     (path,) = (tmp_path / "cache").glob("*.sqlite")

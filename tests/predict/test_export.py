@@ -10,7 +10,7 @@ from lst_tf2 import LSTClassifier
 from lst_tf2.errors import InputError
 from lst_tf2.predict.pictures import fit_pixels
 
-# Run where this package can not be imported, from the model and the pixels to the probabilities.
+# Run where this package cannot be imported, from the model and the pixels to the probabilities.
 ELSEWHERE = """
 import sys
 sys.modules["lst_tf2"] = None

@@ -22,7 +22,7 @@ def test_pictures_are_found_below_a_folder(tmp_path):
 def test_files_are_taken_whatever_their_names(tmp_path):
     touch(tmp_path / "image")
     assert list(find_pictures([tmp_path / "image"])) == [str(tmp_path / "image")]
-    with pytest.raises(InputError, match=r"at .*gone, found nothing; mend the path"):
+    with pytest.raises(InputError, match=r"at .*gone, found nothing; fix the path"):
         list(find_pictures([tmp_path / "gone"]))
 
 

@@ -94,7 +94,7 @@ def test_what_is_no_image_is_named(tmp_path):
     for picture, reason in (
         (text, "no image, whatever its name"),
         (empty, "an empty file"),
-        (cut, "which can not be read"),
+        (cut, "which cannot be read"),
         (fifo, "not a file"),
         (tmp_path, "not a file"),
         (tmp_path / "gone.png", "no such file"),

@@ -94,7 +94,7 @@ def alter(path, change):
 
 
 def write_python2_list(path):
-    """Writes the list at `path` anew as Python 2 writes it."""
+    """Writes the list at `path` again as Python 2 writes it."""
     names = np.load(path).astype("S80")
     shape = f"({len(names)}L,)"  # Python 2 ends long integers in L.
     header = f"{{'descr': '|S80', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"

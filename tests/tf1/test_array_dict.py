@@ -183,7 +183,7 @@ def test_folders_pipes_and_missing_files_are_named(tmp_path):
     for path in (tmp_path, tmp_path / "pipe.npy"):
         with pytest.raises(InputError, match=r"received something else .*\(not a file\)"):
             read_array_dict(path)
-    with pytest.raises(MissingInputError, match=r"found no file; mend the path"):
+    with pytest.raises(MissingInputError, match=r"found no file; fix the path"):
         read_array_dict(tmp_path / "x.npy")
 
 

@@ -131,7 +131,7 @@ def test_problems_of_several_splits_are_all_shown(refused, folder):
     for split in ("train", "val"):
         alter(folder / f"{split}_filenames.npy", lambda names: names[:-1])
     error, printed = refused("import", f"--input={folder}")
-    assert "problems in train, val; mend" in error
+    assert "problems in train, val; fix" in error
     assert "train: nothing imported. Expected whole episodes of 5 x 16 = 80 names" in printed
     assert printed.count("written: ") == 2
 

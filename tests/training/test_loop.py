@@ -82,7 +82,7 @@ def test_signal_during_the_last_action_ends_the_run_after_the_next_step():
     assert calls == [1, 2]
 
 
-def test_lost_worker_is_no_reason_to_begin_anew_where_the_run_is_to_end():
+def test_lost_worker_is_no_reason_to_begin_again_where_the_run_is_to_end():
     def step_fn(*_):
         os.kill(os.getpid(), signal.SIGTERM)
         raise LostWorkerError("gone")

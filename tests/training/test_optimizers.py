@@ -61,7 +61,7 @@ def test_optimizers_of_keras_follow_the_schedule(name):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("Nadamax", r"Expected an optimizer of Keras \(.*Adam, AdamW.*received 'Nadamax'; mend"),
+        ("Nadamax", r"Expected an optimizer of Keras \(.*Adam, AdamW.*received 'Nadamax'; fix"),
         ("Optimizer", "received 'Optimizer'"),
         ("", "received ''"),
         ("Adam(SGD", "received 'SGD'|takes a learning rate alone"),

@@ -42,7 +42,7 @@ def test_steps_stand_once_after_a_run_that_was_killed_past_its_checkpoint(tmp_pa
     assert found["settings"] == [0]
 
 
-def test_run_that_begins_anew_drops_all_of_the_one_before(tmp_path):
+def test_run_that_begins_again_drops_all_of_the_one_before(tmp_path):
     write(tmp_path, 0, range(1, 4))
     write(tmp_path, 0, range(1, 3))
     assert steps_of(tmp_path)["train/loss"] == [1, 2]

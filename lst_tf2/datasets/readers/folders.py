@@ -43,7 +43,7 @@ class ExactFileImages(FileImages):
         """Returns an image as it is.
 
         Raises:
-            InputError: If it can not be decoded or has another size or mode.
+            InputError: If it cannot be decoded or has another size or mode.
         """
         layout.check_image(self.paths[index], image_size)
         return super().read(index, image_size)

@@ -312,7 +312,7 @@ def test_class_folders_of_another_size_are_refused(tmp_path):
     save(source / "test" / "n05" / "0.png", np.zeros((32, 33, 3), np.uint8))
     refuse("cifar_fs", source, r"n05/0\.png, received 33x32")
     (source / "test" / "n05" / "0.png").write_bytes(b"broken")
-    refuse("cifar_fs", source, "can not be decoded")
+    refuse("cifar_fs", source, "cannot be decoded")
 
 
 def test_md5_of_the_archive_and_its_files_are_checked(tmp_path, monkeypatch):
@@ -422,7 +422,9 @@ def test_missing_pool_and_empty_pool_are_named(tmp_path):
 def test_too_few_images_are_refused(tmp_path):
     write_splits(tmp_path / "source")
     (tmp_path / "source" / "val" / "n04" / "n040.png").unlink()
-    refuse("miniImagenet", tmp_path / "source", "4 images of class 'n04', received 3; use a whole")
+    refuse(
+        "miniImagenet", tmp_path / "source", "4 images of class 'n04', received 3; use a complete"
+    )
     refuse("tieredImagenet", tmp_path / "source", "8 images of tieredImageNet val, received 7")
 
 
@@ -552,7 +554,7 @@ def test_broken_tiered_labels_are_refused(fault, tmp_path):
     ("images", "message"),
     [
         ({"a": 1}, "dict in place of a list"),
-        ([np.zeros(9, np.uint8)] * 8, r"entry 0 of val_images_png\.pkl, received one that can not"),
+        ([np.zeros(9, np.uint8)] * 8, r"entry 0 of val_images_png\.pkl, received one that cannot"),
         ([np.zeros(9)] * 8, "float64"),
         ([3] * 8, "int in place of the array"),
     ],
