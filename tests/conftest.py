@@ -59,3 +59,17 @@ def pytest_collection_finish():
     """Spares the collector what was imported, which stays to the end."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(name="summary")
+def fixture_summary():
+    from tests.small_results import small_summary
+
+    return small_summary()
+
+
+@pytest.fixture(name="rows", scope="module")
+def fixture_rows():
+    from tests.small_results import small_rows
+
+    return small_rows()

@@ -188,3 +188,12 @@ class Golden:
             return actual
         assert actual.shape == tuple(self.arrays[f"{name}|shape"]), name
         return actual.ravel()[recipe.sample_indices(actual.size)]
+
+
+def images_of(golden):
+    """Returns the images that a recording was made with."""
+    n = golden.config["n"]
+    images, _ = recipe.make_images(
+        golden.seeds["images"], golden.way, -(-n // golden.way), instance_seed=1
+    )
+    return as_images(images[:n])

@@ -28,9 +28,9 @@ from lst_tf2.evaluation.meta_test import restore_learner
 from lst_tf2.models.learner import PretrainModel
 from lst_tf2.runs.checkpoints import CheckpointStore
 from lst_tf2.training import meta_train
+from tests.builders import claim, write_data_set
 from tests.cli.flag_values import config_of
-from tests.small_data import claim, write_data_set
-from tests.training.test_meta_step import build_trainer, random_meta_batch
+from tests.small_training import build_trainer, random_meta_batch
 
 
 def catalogue_of(num_classes, images_per_pool):

@@ -1,9 +1,13 @@
-"""Writes the original's files, as its graph and its `Saver` would."""
+"""Writes the original's files, as its graph and its `Saver` would; a small learner for them."""
 
 import numpy as np
 import tensorflow as tf
 
+from lst_tf2.config import ModelConfig
+from lst_tf2.tf1 import weight_files, weight_import
 from tests.golden import py2npy
+
+SMALL = ModelConfig(filters=(4, 8), image_size=8)
 
 
 def write_npy_files(folder, groups, step=7):
@@ -44,3 +48,22 @@ def _make_variable(group, name, value):
         v1.get_variable(full_name, initializer=value, use_resource=False)
     else:
         v1.Variable(value, name=full_name, use_resource=False)
+
+
+def small_groups():
+    """The arrays of a small learner in the original's names."""
+    rng = np.random.default_rng(0)
+    sketch = {"weights": {"b5": np.zeros(6)}, "ss_weights": {}, "fc_weights": {"b5": np.zeros(3)}}
+    expected = weight_import.expected_variables(sketch | {"swn_weights": {}}, SMALL)
+    return {
+        group: {
+            name: rng.normal(size=shape).astype(np.float32) for name, (shape, _) in names.items()
+        }
+        for group, names in expected.items()
+    }
+
+
+def convert(source, target, settings=SMALL):
+    """Converts all steps that a folder holds."""
+    for step, files in weight_files.find_steps(source).items():
+        weight_import.write_checkpoint(weight_import.read_step(files, step, settings), target)

@@ -12,7 +12,7 @@ from tensorboard.plugins import projector
 from tensorboard.plugins.hparams import plugin_data_pb2
 from tensorboard.util import tensor_util
 
-from tests.cli.test_commands import TEST, fixture_home  # noqa: F401 - a fixture
+from tests.cli.small_run import TEST
 from tests.command_line import run
 
 pytestmark = pytest.mark.slow

@@ -9,62 +9,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.cli.small_run import FRONT_PAGE_TEST, FRONT_PAGE_TRAIN, META, PRETRAIN, TEST
 from tests.command_line import assert_refused, run, run_script
 from tests.faults import visible
-from tests.small_data import write_data_set
-from tests.tf1.test_weight_import import small_groups
-from tests.tf1_graph import write_npy_files
+from tests.tf1_graph import small_groups, write_npy_files
 
 pytestmark = pytest.mark.slow
-
-MODEL = ["--dataset=letters", "--img_size=16", "--filters=4,8", "--pretrain_iterations=2"]
-PRETRAIN = ["--phase=pre", "--pretrain_class_num=4", "--pretrain_batch_size=8", *MODEL]
-META = [
-    "--exp_name=small",
-    "--way_num=3",
-    "--nb_ul_samples=3",
-    "--metatrain_iterations=2",
-    "--meta_val_print_step=1",
-    "--meta_sum_step=1",
-    "--train_episode_num=6",
-    "--val_episode_num=2",
-    "--protocol=paper",
-    *MODEL,
-]
-TEST = [
-    "--exp_name=small",
-    "--way_num=3",
-    "--nb_ul_samples=3",
-    "--nums_in_folders=2",
-    "--hard_selection=2",
-    "--recurrent_stage_nums=2",
-    "--local_update_num=4",
-    "--re_train_epoch_num=2",
-    "--test_base_epoch_num=5",
-    "--test_episode_num=2",
-    *MODEL,
-]
 
 
 def new_results(folder, *, before=()):
     """Stems of the files of results that are there now."""
     return {path.stem for path in folder.glob("results_*.json")} - set(before)
-
-
-@pytest.fixture(scope="module", name="home")
-def fixture_home(tmp_path_factory):
-    """A folder in which all three commands ran once."""
-    home = tmp_path_factory.mktemp("home")
-    write_data_set(home / "data" / "letters", classes_per_split=4, images_per_pool=18)
-    for script, arguments in (("train.py", PRETRAIN), ("train.py", META)):
-        result = run_script(script, *arguments, cwd=home)
-        assert result.returncode == 0, result.stderr
-        assert "tensorboard --logdir" in result.stdout
-    (home / "next.txt").write_text(result.stdout.split("Next: ")[1])
-    result = run_script("test.py", *TEST, "--test_iter=best", cwd=home)
-    assert result.returncode == 0, result.stderr
-    assert "paired gain, last step" in result.stdout
-    return home
 
 
 def test_scripts_write_what_they_say(home):
@@ -292,17 +247,6 @@ def test_help_teaches(script, words, tmp_path):
     text = " ".join(result.stdout.split())
     for word in words:
         assert word in text, word
-
-
-FRONT_PAGE_TRAIN = (
-    "--shot_num=1 --dataset=miniImagenet --pretrain_class_num=64 --nb_ul_samples=10 "
-    "--metatrain_iterations=15000 --exp_name=LST_mini_1_shot"
-)
-FRONT_PAGE_TEST = (
-    "--shot_num=1 --dataset=miniImagenet --pretrain_class_num=64 --use_distractors=False "
-    "--nb_ul_samples=100 --unfiles_num=10 --test_iter=15000 --recurrent_stage_nums=6 "
-    "--nums_in_folders=30 --hard_selection=20 --exp_name=LST_mini_1_shot"
-)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ import shlex
 
 import pytest
 
-from tests.cli.test_commands import fixture_home  # noqa: F401 - a fixture
 from tests.command_line import assert_refused, run
 
 pytestmark = pytest.mark.slow

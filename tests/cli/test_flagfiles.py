@@ -6,6 +6,7 @@ import re
 import pytest
 
 from tests.cli.flag_values import config_of
+from tests.cli.small_run import FRONT_PAGE_TEST, FRONT_PAGE_TRAIN
 
 ROOT = pathlib.Path(__file__).parents[2]
 CONFIGS = ROOT / "configs"
@@ -51,8 +52,6 @@ def test_every_value_of_the_paper_says_where_it_comes_from():
 
 
 def test_front_page_cell_is_the_front_page(monkeypatch):
-    from tests.cli.test_commands import FRONT_PAGE_TEST, FRONT_PAGE_TRAIN
-
     train = load("paper/mini_1shot_train", "train", monkeypatch)
     assert train == config_of("train", *FRONT_PAGE_TRAIN.split())
     test = load("paper/mini_1shot_test", "test", monkeypatch)

@@ -10,10 +10,10 @@ import pytest
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
 from lst_tf2.runs.checkpoints import read_arrays, saved_steps
-from tests.cli.test_commands import META, PRETRAIN
+from tests.builders import write_data_set
+from tests.cli.small_run import META, PRETRAIN
 from tests.command_line import ROOT, assert_refused, run
 from tests.faults import flip_bit
-from tests.small_data import write_data_set
 
 pytestmark = pytest.mark.slow
 

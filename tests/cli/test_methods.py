@@ -10,7 +10,7 @@ import pytest
 
 import lst_tf2
 from lst_tf2.config import SelfTrainingConfig
-from tests.cli.test_commands import MODEL, TEST, fixture_home  # noqa: F401 - a fixture
+from tests.cli.small_run import MODEL, TEST
 from tests.command_line import ROOT, assert_refused, run, run_script
 
 pytestmark = pytest.mark.slow

@@ -2,7 +2,7 @@ import pytest
 
 from lst_tf2.cli import prepare
 from lst_tf2.cli.main import run_lst
-from tests.datasets.test_build import write_source
+from tests.builders import write_source
 
 
 @pytest.fixture(name="run")

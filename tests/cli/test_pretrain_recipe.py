@@ -8,9 +8,9 @@ import pytest
 from lst_tf2.predict.presets import PRESETS, WEIGHTS
 from lst_tf2.runs.checkpoints import read_arrays
 from lst_tf2.storage.packing import ENDING
-from tests.cli.test_commands import PRETRAIN
+from tests.builders import write_data_set
+from tests.cli.small_run import PRETRAIN
 from tests.command_line import assert_refused, run_script
-from tests.small_data import write_data_set
 
 pytestmark = pytest.mark.slow
 

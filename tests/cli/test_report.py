@@ -4,8 +4,6 @@ from lst_tf2.cli.main import run_lst
 from lst_tf2.evaluation.compare_report import write_comparison
 from lst_tf2.evaluation.results import write_results
 from tests.browser import DARK, LIGHT, needs_browser, violations
-from tests.evaluation.test_compare import fixture_rows  # noqa: F401 - a fixture
-from tests.evaluation.test_report import fixture_summary  # noqa: F401 - a fixture
 
 
 def test_report_joins_all_results_of_a_run(summary, tmp_path, capsys):

@@ -11,7 +11,7 @@ from lst_tf2.cli.run_configs import with_tuned_settings
 from lst_tf2.runs.tuned import write_tuned
 from lst_tf2.storage.files import read_json
 from tests.cli.flag_values import config_of, parse
-from tests.cli.test_commands import TEST, fixture_home  # noqa: F401 - a fixture
+from tests.cli.small_run import TEST
 from tests.command_line import assert_refused, run
 
 METHOD = """

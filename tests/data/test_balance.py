@@ -10,8 +10,8 @@ from lst_tf2.data.feeding_order import arrange_for_training, arrange_mixed, epis
 from lst_tf2.data.layout import scan_split
 from lst_tf2.data.lists import list_folder, open_lists, sample_lists
 from lst_tf2.errors import InputError
+from tests.builders import write_data_set
 from tests.faults import forget_checksums
-from tests.small_data import write_data_set
 
 RNG = np.random.default_rng(0)
 NAMES = ("a", "b", "c")

@@ -21,8 +21,8 @@ from lst_tf2.data.feeding_order import arrange_as_paper, arrange_for_training
 from lst_tf2.data.layout import scan_split
 from lst_tf2.data.lists import sample_lists
 from lst_tf2.errors import InputError, MissingInputError
+from tests.builders import write_data_set
 from tests.faults import visible
-from tests.small_data import write_data_set
 
 SIDE = 16
 

@@ -10,7 +10,7 @@ from lst_tf2.config import EpisodeConfig, ListConfig
 from lst_tf2.data import feeding_order
 from lst_tf2.data.layout import scan_split
 from lst_tf2.data.lists import sample_lists
-from tests.small_data import write_data_set
+from tests.builders import write_data_set
 
 GOLDEN = pathlib.Path(__file__).parents[1] / "golden" / "episodes_a"
 FOLDER = "mini_1shot_5way/unlabeled_samples_for_test"

@@ -7,8 +7,8 @@ import pytest
 from lst_tf2.data import leaks
 from lst_tf2.errors import InputError, MissingInputError
 from lst_tf2.storage.files import read_json, write_json
+from tests.builders import write_data_set
 from tests.command_line import assert_refused, run
-from tests.small_data import write_data_set
 
 
 @pytest.fixture(name="folder")

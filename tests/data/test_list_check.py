@@ -10,9 +10,9 @@ from lst_tf2.config import EpisodeConfig, ListConfig
 from lst_tf2.data.layout import scan_split
 from lst_tf2.data.list_check import find_repetition
 from lst_tf2.data.lists import open_lists, sample_lists
+from tests.builders import write_data_set
 from tests.cli.flag_values import config_of
 from tests.faults import forget_checksums
-from tests.small_data import write_data_set
 from tests.tf1.recorded_lists import LISTS, import_lists
 
 EPISODE = EpisodeConfig(

@@ -11,8 +11,8 @@ from lst_tf2.data.layout import scan_split
 from lst_tf2.data.lists import ARRAY_NAMES, list_folder, open_lists, sample_lists
 from lst_tf2.data.sampling import distinct_indices
 from lst_tf2.errors import InputError, MissingInputError
+from tests.builders import path_in, write_data_set
 from tests.faults import flip_bit, forget_checksums
-from tests.small_data import path_in, write_data_set
 
 EPISODE = EpisodeConfig(
     way=3, shot=2, queries_per_class=3, unlabeled_per_class=4, num_distractor_classes=2

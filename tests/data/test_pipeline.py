@@ -10,7 +10,7 @@ from lst_tf2.data.images import ImageFiles, decode_images
 from lst_tf2.data.layout import scan_split
 from lst_tf2.data.lists import sample_lists
 from lst_tf2.errors import InputError, MissingInputError
-from tests.small_data import path_in, write_data_set
+from tests.builders import path_in, write_data_set
 
 
 @pytest.fixture(name="lists")

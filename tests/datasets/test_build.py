@@ -10,23 +10,10 @@ from lst_tf2.config import SPLITS
 from lst_tf2.data import layout
 from lst_tf2.datasets import build, checksums, fit_images, writer
 from lst_tf2.errors import InputError, MissingInputError
-from tests.datasets.test_writer import read_files
+from tests.builders import read_files, save_image, write_source
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 SMALL = writer.Recipe(image_size=8)
-
-
-def save_image(path, size=(12, 10), colour=RED, mode="RGB", **options):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new(mode, size, colour).save(path, **options)
-    return path
-
-
-def write_source(folder, num_classes=5, num_images=4):
-    for c in range(num_classes):
-        for i in range(num_images):
-            save_image(folder / f"class{c}" / f"{i}.png", colour=(40 * c, 60 * i, 0))
-    return folder
 
 
 def class_names(folder):

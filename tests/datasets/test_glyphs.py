@@ -15,8 +15,8 @@ from PIL import Image
 
 from lst_tf2.datasets import glyph_drawing, glyphs
 from lst_tf2.errors import InputError, MissingInputError
+from tests.builders import read_files
 from tests.command_line import run
-from tests.datasets.test_writer import read_files
 
 FEW_SPLITS = {"train": ("A", "Ж"), "val": ("Ξ",), "test": ("დ",)}
 FONT_PATHS = [str(glyphs.font_folder() / font) for font in glyphs.FONTS]

@@ -4,8 +4,9 @@ import pytest
 
 from lst_tf2.config import SPLITS
 from lst_tf2.datasets import published
+from lst_tf2.datasets.source import SourceClass
 from lst_tf2.errors import InputError
-from tests.datasets.test_writer import FakeImages, SourceClass
+from tests.builders import FakeImages
 
 NUM_CLASSES = {
     "miniImagenet": (64, 16, 20),

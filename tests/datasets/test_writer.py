@@ -16,47 +16,9 @@ from lst_tf2.datasets.source import SourceClass, WholeImages
 from lst_tf2.datasets.writer import Recipe, draw_unlabeled, free_folder, write_dataset
 from lst_tf2.errors import InputError
 from lst_tf2.progress import Progress
-from lst_tf2.storage.locks import HOLDER_NAME
+from tests.builders import FakeImages, fake_classes, read_files
 
 SMALL = Recipe(image_size=8)
-
-
-class FakeImages:
-    """Images of one colour each; raises what `errors` says in their place."""
-
-    def __init__(self, colour, errors=None, stamp=""):
-        self.colour, self.errors, self.text = colour, errors or {}, stamp
-        self.num_read = 0
-
-    def read(self, index, image_size):
-        if index in self.errors:
-            raise self.errors[index]
-        self.num_read += 1
-        return fit_array(np.full((9, 9, 3), self.colour + index, np.uint8), image_size)
-
-    def describe(self, index):
-        return f"row {index}"
-
-    def stamp(self):
-        return self.text
-
-
-def fake_classes(num_classes=3, num_images=4, **errors):
-    return [
-        SourceClass(
-            f"class{c}",
-            ("train", "val", "test")[c % 3],
-            [str(i) for i in range(num_images)],
-            FakeImages(50 * c, errors.get(f"class{c}")),
-        )
-        for c in range(num_classes)
-    ]
-
-
-def read_files(folder):
-    """Returns what each file holds, but for who held the folder last, and when."""
-    paths = [path for path in folder.rglob("*") if path.is_file() and path.name != HOLDER_NAME]
-    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
 def names_in(folder):

@@ -17,9 +17,9 @@ from lst_tf2.evaluation.meta_test import meta_test
 from lst_tf2.runs.checkpoints import read_arrays
 from lst_tf2.training.meta_train import meta_train
 from lst_tf2.training.pretrain import pretrain
+from tests.builders import write_data_set
 from tests.cli.flag_values import config_of
 from tests.distribution.small_cluster import finish, free_addresses, start, start_workers
-from tests.small_data import write_data_set
 
 pytestmark = pytest.mark.large
 

@@ -13,7 +13,7 @@ from lst_tf2.distribution.strategy import distribute
 from lst_tf2.models.learner import Learner
 from lst_tf2.training.distributed_step import DistributedMetaTrainer
 from lst_tf2.training.meta_step import MetaTrainer
-from tests.training.test_meta_step import CONFIG, random_meta_batch
+from tests.small_training import CONFIG, random_meta_batch
 
 STEPS = 5
 

@@ -5,7 +5,7 @@ import pytest
 from lst_tf2.errors import InputError
 from lst_tf2.evaluation import ablation
 from lst_tf2.evaluation.tables import markdown_table
-from tests.evaluation.test_report import figure, fixture_summary  # noqa: F401 - a fixture
+from tests.small_results import figure
 
 
 def changed(summary, *, test_iter="last", stages=2, distractors=0, accuracy=0.9, **settings):

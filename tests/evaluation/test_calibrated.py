@@ -23,8 +23,8 @@ from lst_tf2.evaluation.episode import EpisodeResult, EpisodeRun, embed_episode,
 from lst_tf2.models.learner import Learner
 from lst_tf2.models.normalizers import FixedNormalizer
 from lst_tf2.structures import map_inputs
+from tests.builders import write_data_set
 from tests.faults import files_of_at_most
-from tests.small_data import write_data_set
 
 ALONE = distribute(DistributionConfig())
 MODEL = ModelConfig(filters=(4, 8), image_size=16)

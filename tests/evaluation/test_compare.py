@@ -5,7 +5,6 @@ import pytest
 
 from lst_tf2.config import CompareConfig, EpisodeConfig, ModelConfig
 from lst_tf2.errors import InputError
-from lst_tf2.evaluation.compare import Measured, rows_of_cell
 from lst_tf2.evaluation.compare_report import (
     ACCURACY,
     FIGURES,
@@ -17,27 +16,6 @@ from lst_tf2.evaluation.compare_report import (
 )
 
 CELL = EpisodeConfig(shot=5, num_distractor_classes=3, unlabeled_balance="dirichlet:2")
-
-
-def measured(accuracies, seconds=0.5):
-    count = len(accuracies)
-    return Measured(
-        accuracies=np.array(accuracies),
-        pseudo_labels=np.full(count, 0.75),
-        confidence=np.tile([0.9, 0.8, 0.1], (count, 1)),
-        outcomes=np.tile([1, 1, -1], (count, 1)),
-        seconds=seconds,
-    )
-
-
-@pytest.fixture(name="rows", scope="module")
-def fixture_rows():
-    found = {
-        "support": measured([0.5, 0.6, 0.7]),
-        "lst": measured([0.6, 0.9, 0.8]),
-        "mine": measured([0.9, 0.8, 0.7]),
-    }
-    return rows_of_cell(CELL, found)
 
 
 def test_rows_are_paired(rows):

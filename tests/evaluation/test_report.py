@@ -1,41 +1,8 @@
 import copy
-import json
 import re
 
-import pytest
-
-from lst_tf2.config import MetaTestConfig
 from lst_tf2.evaluation import report
-from lst_tf2.evaluation.statistics import telling_settings
-
-
-def figure(mean, ci95=0.01):
-    return {"mean": mean, "ci95": ci95}
-
-
-@pytest.fixture(name="summary")
-def fixture_summary():
-    config = MetaTestConfig("", "step_9.npz", test_iter="last", protocol="standard")
-    return {
-        "way": 5,
-        "shot": 1,
-        "queries_per_class": 15,
-        "episodes": 100,
-        "protocol": "standard",
-        "num_distractor_classes": 0,
-        "seed": 0,
-        "test_iter": "last",
-        "test_step": 300,
-        "baseline": figure(0.801),
-        "last_step": figure(0.9, 0.0123),
-        "best_step": {**figure(0.91), "step": 63},
-        "per_stage": [figure(0.85), figure(0.9)],
-        "gain": figure(0.099),
-        "first_stage_gain": figure(-0.049),
-        "pseudo_label_accuracy": [figure(None), figure(0.97)],
-        "per_step": [figure(0.9)] * 3,
-        "settings": json.loads(json.dumps(telling_settings(config))),
-    }
+from tests.small_results import figure
 
 
 def test_table_gives_percent_with_intervals(summary):

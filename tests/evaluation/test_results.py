@@ -16,7 +16,6 @@ from lst_tf2.evaluation import results
 from lst_tf2.evaluation.report import format_tables
 from lst_tf2.evaluation.statistics import FREE_SETTINGS, summarize, telling_settings
 from lst_tf2.runs.run_folder import flatten
-from tests.evaluation.test_report import fixture_summary  # noqa: F401 - a fixture
 
 
 def test_files_hold_the_same_figures(summary, tmp_path):

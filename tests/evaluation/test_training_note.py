@@ -6,7 +6,7 @@ from lst_tf2.config import EpisodeConfig, ListConfig, MetaTestConfig, MetaTrainC
 from lst_tf2.errors import InputError
 from lst_tf2.evaluation.training_note import check_way, note_differences
 from lst_tf2.storage.files import write_json
-from tests.small_data import claim
+from tests.builders import claim
 
 
 @pytest.fixture(name="config")

@@ -6,21 +6,13 @@ import pytest
 from lst_tf2.adaptation.inner_loop import classify
 from lst_tf2.adaptation.lst import class_prototypes
 from tests.golden import recipe
-from tests.golden_files import FLOAT, Golden, as_images
+from tests.golden_files import FLOAT, Golden, images_of
 
 
 @pytest.fixture(scope="module", params=["forward_a", "forward_b"])
 def run(request):
     golden = Golden(request.param)
     return golden, golden.learner()
-
-
-def images_of(golden):
-    n = golden.config["n"]
-    images, _ = recipe.make_images(
-        golden.seeds["images"], golden.way, -(-n // golden.way), instance_seed=1
-    )
-    return as_images(images[:n])
 
 
 def test_recipe_gives_the_recorded_inputs(run):

@@ -10,7 +10,7 @@ from lst_tf2.config import ModelConfig, OptimizerConfig
 from lst_tf2.models.layers import BATCH_NORM_EPSILON, BatchStatsNorm
 from lst_tf2.models.learner import Learner
 from lst_tf2.training.meta_step import MetaTrainer
-from tests.training.test_meta_step import CONFIG, random_meta_batch
+from tests.small_training import CONFIG, random_meta_batch
 
 MODEL = ModelConfig(filters=(4, 8), image_size=8)
 

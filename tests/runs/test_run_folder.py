@@ -7,7 +7,7 @@ from lst_tf2.config import LoopConfig, ModelConfig, PretrainConfig
 from lst_tf2.errors import InputError, MissingInputError
 from lst_tf2.runs.run_folder import check_model, flatten, read_model
 from lst_tf2.storage.files import read_json
-from tests.small_data import claim
+from tests.builders import claim
 
 
 @pytest.fixture(name="config")

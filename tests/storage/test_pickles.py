@@ -1,6 +1,5 @@
 """Plain pickles, mapped from disk; `tests/tf1/test_array_dict.py` has the hostile ones."""
 
-import io
 import pickle
 import tracemalloc
 
@@ -9,19 +8,13 @@ import pytest
 
 from lst_tf2.errors import InputError, MissingInputError
 from lst_tf2.storage import pickles
-from tests.golden.py2npy import _Py2Pickler
+from tests.builders import python_2_bytes
 
 VALUE = {
     "images": np.arange(5000, dtype=np.uint8).reshape(-1, 10),
     "rows": {"cat": [0, 1], "dog": [2]},
     "names": ["cat", "dog"],
 }
-
-
-def python_2_bytes(value):
-    stream = io.BytesIO()
-    _Py2Pickler(stream, 2).dump(value)
-    return stream.getvalue()
 
 
 @pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4, 5, "Python 2"])

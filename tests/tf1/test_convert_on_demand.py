@@ -5,8 +5,7 @@ import pytest
 from lst_tf2.errors import InputError
 from lst_tf2.runs.checkpoints import saved_steps
 from lst_tf2.tf1.convert_on_demand import adopt
-from tests.tf1.test_weight_import import SMALL, small_groups
-from tests.tf1_graph import write_npy_files, write_saver_files
+from tests.tf1_graph import SMALL, small_groups, write_npy_files, write_saver_files
 
 
 @pytest.fixture(name="original")

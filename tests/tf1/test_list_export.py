@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from lst_tf2.data.lists import ARRAY_NAMES, list_folder, open_lists
+from tests.builders import write_data_set
 from tests.cli.flag_values import config_of
-from tests.small_data import write_data_set
 from tests.tf1.recorded_lists import (
     COUNTS,
     GOLDEN,

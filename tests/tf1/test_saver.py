@@ -8,8 +8,7 @@ import pytest
 from lst_tf2.errors import InputError
 from lst_tf2.tf1 import weight_files
 from lst_tf2.tf1.saver import read_saver, saver_prefix
-from tests.tf1.test_weight_import import convert, small_groups
-from tests.tf1_graph import write_npy_files, write_saver_files
+from tests.tf1_graph import convert, small_groups, write_npy_files, write_saver_files
 
 
 @pytest.fixture(name="groups", scope="module")

@@ -9,7 +9,7 @@ from lst_tf2.errors import InputError, MissingInputError
 from lst_tf2.models.learner import Learner, PretrainModel
 from lst_tf2.runs.checkpoints import CheckpointStore
 from lst_tf2.tf1 import weight_export, weight_files, weight_report
-from tests.tf1.test_weight_import import SMALL
+from tests.tf1_graph import SMALL
 
 
 def test_our_checkpoints_become_the_originals_files(tmp_path):

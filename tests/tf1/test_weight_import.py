@@ -12,29 +12,8 @@ from lst_tf2.runs.checkpoints import CheckpointStore, restore
 from lst_tf2.storage.files import write_json
 from lst_tf2.tf1 import weight_export, weight_files, weight_import
 from tests.golden import recipe
-from tests.golden_files import Golden
-from tests.models.test_forward_golden import images_of
-from tests.tf1_graph import write_npy_files, write_saver_files
-
-SMALL = ModelConfig(filters=(4, 8), image_size=8)
-
-
-def small_groups():
-    """The arrays of a small learner in the original's names."""
-    rng = np.random.default_rng(0)
-    sketch = {"weights": {"b5": np.zeros(6)}, "ss_weights": {}, "fc_weights": {"b5": np.zeros(3)}}
-    expected = weight_import.expected_variables(sketch | {"swn_weights": {}}, SMALL)
-    return {
-        group: {
-            name: rng.normal(size=shape).astype(np.float32) for name, (shape, _) in names.items()
-        }
-        for group, names in expected.items()
-    }
-
-
-def convert(source, target, settings=SMALL):
-    for step, files in weight_files.find_steps(source).items():
-        weight_import.write_checkpoint(weight_import.read_step(files, step, settings), target)
+from tests.golden_files import Golden, images_of
+from tests.tf1_graph import SMALL, convert, small_groups, write_npy_files, write_saver_files
 
 
 @pytest.mark.large

@@ -7,8 +7,7 @@ from lst_tf2.errors import InputError
 from lst_tf2.runs.checkpoints import read_arrays
 from lst_tf2.tf1 import weight_files, weight_import
 from lst_tf2.tf1.weight_report import format_table, verify
-from tests.tf1.test_weight_import import SMALL, small_groups
-from tests.tf1_graph import write_npy_files
+from tests.tf1_graph import SMALL, small_groups, write_npy_files
 
 
 def test_verify_names_what_changed(tmp_path):

@@ -7,7 +7,7 @@ from lst_tf2.config import ModelConfig, OptimizerConfig
 from lst_tf2.models.learner import Learner
 from lst_tf2.runs.checkpoints import CheckpointStore
 from lst_tf2.training.meta_step import MetaTrainer
-from tests.training.test_meta_step import CONFIG, random_meta_batch
+from tests.small_training import CONFIG, random_meta_batch
 
 pytest.importorskip("tensorflow_addons", reason="tensorflow-addons is an extra")
 

@@ -20,7 +20,7 @@ from lst_tf2.models.learner import Learner
 from lst_tf2.runs.checkpoints import CheckpointStore
 from lst_tf2.training import failed_step
 from lst_tf2.training.meta_step import MetaTrainer
-from tests.small_data import write_data_set
+from tests.builders import write_data_set
 
 pytestmark = pytest.mark.slow
 

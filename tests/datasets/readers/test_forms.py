@@ -20,9 +20,7 @@ from lst_tf2.datasets.published import load_published
 from lst_tf2.datasets.readers import cifar
 from lst_tf2.datasets.readers.forms import FORMS
 from lst_tf2.errors import InputError, MissingInputError
-from tests.datasets.test_writer import read_files
-from tests.small_data import path_in
-from tests.storage.test_pickles import python_2_bytes
+from tests.builders import path_in, python_2_bytes, read_files
 
 NAMES = {"train": ["n01", "n02", "n03"], "val": ["n04", "n05"], "test": ["n06", "n07"]}
 PER_CLASS = 4
