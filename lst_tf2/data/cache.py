@@ -16,6 +16,7 @@ import os
 import pathlib
 import shutil
 import sys
+import threading
 import zlib
 from collections.abc import Iterator, Sequence
 
@@ -44,7 +45,7 @@ class PackedImages(ImageArray):
 
     def __init__(self, folder: pathlib.Path, shape: tuple[int, ...]):
         self.path, self.image_shape = folder / IMAGES_NAME, shape[1:]
-        self.file = self.path.open("rb", buffering=0)
+        self.file, self.lock = self.path.open("rb", buffering=0), threading.Lock()
         self.checksums = np.fromfile(folder / CHECKSUMS_NAME, "<u4")
         self.is_sound = np.zeros(len(self.checksums), bool)
 
@@ -56,7 +57,9 @@ class PackedImages(ImageArray):
         """
         images = np.zeros((len(rows), *self.image_shape), np.uint8)
         for image, row in zip(images, rows.tolist(), strict=True):
-            is_read = os.preadv(self.file.fileno(), [image], row * image.nbytes) == image.nbytes
+            with self.lock:  # Streams read from several threads.
+                self.file.seek(row * image.nbytes)
+                is_read = self.file.readinto(image) == image.nbytes
             is_sound = is_read and (self.is_sound[row] or zlib.crc32(image) == self.checksums[row])
             check(
                 is_sound,

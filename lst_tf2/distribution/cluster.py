@@ -16,7 +16,7 @@ def find_workers() -> tuple[tuple[str, ...], int]:
     Raises:
         InputError: If the environment describes no cluster with this process in it.
     """
-    names = [name for name in ("TF_CONFIG", "SLURM_PROCID") if name in os.environ]
+    names = [name for name in ("TF_CONFIG", "SLURM_PROCID") if os.environ.get(name)]
     if not names:
         return (), 0
     resolvers = tf.distribute.cluster_resolver

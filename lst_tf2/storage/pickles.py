@@ -3,7 +3,7 @@
 A pickle is a program. Python's `pickletools` takes it apart; what stands here follows the few
 operations that arrays need, and refuses all others. A name that a pickle looks up is only ever
 compared, never imported. Nothing that a file declares makes room for more than the file itself
-holds, and long contents are views of the file, not copies.
+holds, and long contents become views of the file; each is copied while it is passed, no longer.
 """
 
 import contextlib
@@ -151,10 +151,11 @@ class _Machine:
 
     def update(self, values: list[Any]) -> None:
         """Adds keys and what they stand for, by turns, to the dict on top."""
+        keys, entries = values[::2], values[1::2]
         # Tuples in tuples would take without end to hash.
-        if not all(isinstance(key, str | bytes | int) for key in values[::2]):
+        if not all(isinstance(key, str | bytes | int) for key in keys):
             raise UnsafePickleError("a dict by other keys than names and numbers")
-        self.top(dict).update(zip(values[::2], values[1::2], strict=True))
+        self.top(dict).update(zip(keys, entries, strict=True))
 
     def push_dict(self, values: list[Any]) -> None:
         """Puts a dict on the stack, of keys and what they stand for."""
