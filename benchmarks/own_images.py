@@ -18,7 +18,7 @@ from lst_tf2 import LSTClassifier
 from lst_tf2.config import PredictConfig
 from lst_tf2.datasets.letters import LetterSettings, draw_letters
 from lst_tf2.evaluation.statistics import estimate
-from lst_tf2.predict.rows import OK, judge
+from lst_tf2.predict.rows import OK, image_rows
 
 # Draws with lower seeds were looked at while defaults were chosen, 2000 to 2029 among them.
 FIRST_SEED = 3000
@@ -33,7 +33,7 @@ def measure(seed: int, abstain: float, **parameters) -> dict[str, float]:
     plain.fit(draw.support_images, draw.support_labels)
     fitted = LSTClassifier(cache=False, **parameters).fit(draw.images, draw.labels)
     probs, truth = fitted.unlabeled_proba_, draw.unlabeled_truth
-    rows = list(judge(truth, fitted.classes_, probs, 1 - probs.sum(axis=1), abstain))
+    rows = list(image_rows(truth, fitted.classes_, probs, 1 - probs.sum(axis=1), abstain))
     is_right = np.array([row.label for row in rows]) == truth
     is_accepted = np.array([row.status == OK for row in rows])
     is_distractor = ~np.isin(truth, fitted.classes_)

@@ -52,7 +52,7 @@ def run(*words: str) -> None:
     subprocess.run([sys.executable, "-m", "lst_tf2.cli.main", *words], check=True)
 
 
-def judge(words: list[str], folder: pathlib.Path) -> list[dict]:
+def compare(words: list[str], folder: pathlib.Path) -> list[dict]:
     """Returns method, shot and accuracy of what a recipe gives."""
     run("pretrain", *DATA, *SHORT, *words, f"--pretrain_w_path={folder}/")
     backbone = f"--backbone={folder / 'cifar_fs'}"
@@ -68,7 +68,7 @@ def main() -> None:
     for name, words in STEPS.items():
         if name not in found:
             with tempfile.TemporaryDirectory() as folder:
-                found[name] = {"flags": words, "rows": judge(words, pathlib.Path(folder))}
+                found[name] = {"flags": words, "rows": compare(words, pathlib.Path(folder))}
             write_json(FILE, {key: found[key] for key in STEPS if key in found})
 
 

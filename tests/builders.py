@@ -7,7 +7,7 @@ from PIL import Image
 
 from lst_tf2.datasets.fit_images import fit_array
 from lst_tf2.datasets.source import SourceClass
-from lst_tf2.runs.run_folder import claimed
+from lst_tf2.runs.run_folder import open_run
 from lst_tf2.storage.locks import HOLDER_NAME
 from tests.golden.py2npy import _Py2Pickler
 
@@ -30,9 +30,9 @@ def write_data_set(folder, *, classes_per_split=4, images_per_pool=6, image_size
     return folder
 
 
-def claim(folder, config, *, overwrite=False):
+def begin_run(folder, config, *, overwrite=False):
     """Makes the folder of a run, as training does, and returns it."""
-    with claimed(folder, config, overwrite=overwrite) as path:
+    with open_run(folder, config, overwrite=overwrite) as path:
         return path
 
 

@@ -28,7 +28,7 @@ from lst_tf2.evaluation.meta_test import restore_learner
 from lst_tf2.models.learner import PretrainModel
 from lst_tf2.runs.checkpoints import CheckpointStore
 from lst_tf2.training import meta_train
-from tests.builders import claim, write_data_set
+from tests.builders import begin_run, write_data_set
 from tests.cli.flag_values import config_of
 from tests.small_training import build_trainer, random_meta_batch
 
@@ -161,7 +161,7 @@ def test_fresh_classifier_of_iteration_0_follows_the_seed(tmp_path):
     run = PretrainConfig("data/x", str(tmp_path / "x"), LoopConfig(3, 1, 1, 1), model=model)
     # Its head has 6 classes; nothing after pre-training asks for that number.
     CheckpointStore(
-        claim(run.run_folder, run, overwrite=False), PretrainModel(model, 6).named_variables()
+        begin_run(run.run_folder, run, overwrite=False), PretrainModel(model, 6).named_variables()
     ).save(3)
     episode = EpisodeConfig(3, 1, 1, 30)
 

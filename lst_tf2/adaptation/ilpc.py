@@ -54,7 +54,7 @@ class Spread(NamedTuple):
 
 
 # Labels `[U, N]`, one-hot, and the costs `[U]` of trusting them.
-Judge = Callable[[Spread], tuple[tf.Tensor, tf.Tensor]]
+Assign = Callable[[Spread], tuple[tf.Tensor, tf.Tensor]]
 
 
 def build(config: IlpcConfig, learner) -> Method:
@@ -73,7 +73,7 @@ def label_in_rounds(config: IlpcConfig) -> Label:
     Each round moves a few unlabeled examples of each class to the labeled set, the last one all
     that are left.
     """
-    judge = judge_by_loss(config) if config.is_balanced else judge_by_score
+    assign = assign_by_loss(config) if config.is_balanced else assign_by_score
 
     def label(evidence: Evidence) -> tf.Tensor:
         count, way = evidence.unlabeled.embeddings.shape[0], evidence.way
@@ -87,7 +87,7 @@ def label_in_rounds(config: IlpcConfig) -> Label:
             known = tf.concat([moved, support], axis=0)
             scores = tf.nn.relu(operator @ known)[:count]
             is_left = 1 - tf.reduce_sum(moved, axis=1)
-            labels, costs = judge(Spread(embeddings, known, scores, is_left))
+            labels, costs = assign(Spread(embeddings, known, scores, is_left))
             places = first_in_class(labels * is_left[:, tf.newaxis], costs, most)
             return queue + places + tf.sign(places) * tf.reduce_sum(moved, axis=0)
 
@@ -112,10 +112,10 @@ def propagation(embeddings: tf.Tensor, config: IlpcConfig) -> tf.Tensor:
     return tf.linalg.inv(tf.eye(graph.shape[0]) - config.alpha * graph)
 
 
-def judge_by_loss(config: IlpcConfig) -> Judge:
+def assign_by_loss(config: IlpcConfig) -> Assign:
     """Returns what balances labels, and trusts those that a linear layer learns early."""
 
-    def judge(spread: Spread) -> tuple[tf.Tensor, tf.Tensor]:
+    def assign(spread: Spread) -> tuple[tf.Tensor, tf.Tensor]:
         shares = spread.scores + TINY
         shares = (shares / tf.reduce_sum(shares, axis=1, keepdims=True)) ** POWER
         labels = harden(balance(shares, spread.is_left, config.balancing_steps))
@@ -127,10 +127,10 @@ def judge_by_loss(config: IlpcConfig) -> Judge:
         losses = mean_losses(spread.embeddings, targets, centres, config.cleaning_steps)
         return labels, losses[:count]
 
-    return judge
+    return assign
 
 
-def judge_by_score(spread: Spread) -> tuple[tf.Tensor, tf.Tensor]:
+def assign_by_score(spread: Spread) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the labels of largest score; the more reaches an example, the more it is trusted."""
     return harden(spread.scores), -tf.reduce_max(spread.scores, axis=1)
 

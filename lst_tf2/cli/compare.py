@@ -23,10 +23,10 @@ from absl import flags
 from lst_tf2.cli.command import Command
 from lst_tf2.cli.flag_rows import build_from
 from lst_tf2.cli.flag_tables import DataFlags, RunNameFlags
-from lst_tf2.cli.judged import piles_and_subject
 from lst_tf2.cli.next_test import next_test
 from lst_tf2.cli.report import report_comparison
 from lst_tf2.cli.run_configs import tell_of_tuned
+from lst_tf2.cli.subjects import piles_and_subject
 from lst_tf2.cli.tensorflow_run import take_memory_as_needed, tensorflow_run
 from lst_tf2.config import DATA, CompareConfig
 from lst_tf2.settings import setting

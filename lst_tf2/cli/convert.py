@@ -37,13 +37,13 @@ def convert(asked: ConvertFlags) -> Any:
     """Converts what is asked for, shows it, and returns the newest step of it."""
     from lst_tf2.tf1.weight_files import write_groups
     from lst_tf2.tf1.weight_import import check_target, write_checkpoint
-    from lst_tf2.tf1.weight_report import format_table, verify
+    from lst_tf2.tf1.weight_report import conversion_table, verify
 
     target, conversions = pathlib.Path(asked.target), _read_conversions(asked)
     if not asked.to_tf1:
         check_target(conversions, target)
     for conversion in conversions:
-        print(format_table(conversion))
+        print(conversion_table(conversion))
         if asked.dry_run:
             continue
         if asked.to_tf1:

@@ -41,7 +41,7 @@ from lst_tf2.data.layout import POOLS
 from lst_tf2.datasets.build import prepare_folder, prepare_published
 from lst_tf2.datasets.checksums import RECORD_NAME, verify_dataset
 from lst_tf2.datasets.published import NAMES, load_published
-from lst_tf2.datasets.writer import Recipe, Report
+from lst_tf2.datasets.writer import PrepareConfig, PreparedData
 from lst_tf2.errors import check
 from lst_tf2.settings import Settings, part, setting
 
@@ -62,27 +62,27 @@ class PrepareFlags(Settings, group="What to read and to write"):
 
     source: str = setting("", flag="source")
     out: str = setting("", flag="out")
-    recipe: Recipe = part(Recipe(unlabeled_fraction=None))
+    config: PrepareConfig = part(PrepareConfig(unlabeled_fraction=None))
     shares: tuple[float, ...] = setting((0.64, 0.16, 0.2), flag="split")
     verify: bool = setting(False, flag="verify")
 
 
-def summary_lines(report: Report, image_size: int, max_shown: int = 20) -> list[str]:
+def summary_lines(prepared: PreparedData, image_size: int, max_shown: int = 20) -> list[str]:
     """Returns what the command prints: what was skipped, what was written, what to run next."""
-    lines = [f"Skipped {len(report.skipped)} files:"] if report.skipped else []
-    lines += [f"  {name!r}: {reason}" for name, reason in report.skipped[:max_shown]]
-    if len(report.skipped) > max_shown:
-        lines.append(f"  and {len(report.skipped) - max_shown} more, all named in {RECORD_NAME}")
-    for split, count in report.num_classes.items():
-        labeled, unlabeled = (report.num_images[f"{pool}_{split}"] for pool in POOLS)
+    lines = [f"Skipped {len(prepared.skipped)} files:"] if prepared.skipped else []
+    lines += [f"  {name!r}: {reason}" for name, reason in prepared.skipped[:max_shown]]
+    if len(prepared.skipped) > max_shown:
+        lines.append(f"  and {len(prepared.skipped) - max_shown} more, all named in {RECORD_NAME}")
+    for split, count in prepared.num_classes.items():
+        labeled, unlabeled = (prepared.num_images[f"{pool}_{split}"] for pool in POOLS)
         lines.append(f"{split}: {count} classes, {labeled} labeled, {unlabeled} unlabeled images")
-    lines.append(f"Wrote {sum(report.num_images.values())} images in {report.folder}")
-    root, name = report.folder.parent, report.folder.name
+    lines.append(f"Wrote {sum(prepared.num_images.values())} images in {prepared.folder}")
+    root, name = prepared.folder.parent, prepared.folder.name
     where = f" --data_path={root.parent}" if root != pathlib.Path("data").resolve() else ""
     if root.name == "data":
         lines.append(
             f"Next: lst pretrain --dataset={name}{where} "
-            f"--img_size={image_size} --pretrain_class_num={report.num_classes['train']}"
+            f"--img_size={image_size} --pretrain_class_num={prepared.num_classes['train']}"
         )
     else:
         lines.append("Next: move it into a folder named data, where lst pretrain --dataset looks.")
@@ -96,8 +96,8 @@ def run_prepare(values: flags.FlagValues, words: Sequence[str]) -> None:
     if asked.verify:
         print(f"All {verify_dataset(out)} classes in {out} are as {RECORD_NAME} records them.")
     elif kind == "folder":
-        report = _prepare_own(asked, out)
-        print("\n".join(summary_lines(report, asked.recipe.image_size)))
+        prepared = _prepare_own(asked, out)
+        print("\n".join(summary_lines(prepared, asked.config.image_size)))
     else:
         published = load_published(kind)
         for name in ("split", "img_size"):
@@ -107,22 +107,22 @@ def run_prepare(values: flags.FlagValues, words: Sequence[str]) -> None:
                 f"one; the split and size of {published.title} are published",
                 "drop the flag",
             )
-        recipe = asked.recipe
-        report = prepare_published(
+        config = asked.config
+        prepared = prepare_published(
             published,
             asked.source,
             out,
-            unlabeled_fraction=recipe.unlabeled_fraction,
-            seed=recipe.seed,
+            unlabeled_fraction=config.unlabeled_fraction,
+            seed=config.seed,
         )
-        print("\n".join(summary_lines(report, published.image_size)))
+        print("\n".join(summary_lines(prepared, published.image_size)))
 
 
-def _prepare_own(asked: PrepareFlags, out: str) -> Report:
-    recipe = asked.recipe
-    if recipe.unlabeled_fraction is None:
-        recipe = dataclasses.replace(recipe, unlabeled_fraction=OWN_UNLABELED_FRACTION)
-    return prepare_folder(asked.source, out, shares=asked.shares, recipe=recipe)
+def _prepare_own(asked: PrepareFlags, out: str) -> PreparedData:
+    config = asked.config
+    if config.unlabeled_fraction is None:
+        config = dataclasses.replace(config, unlabeled_fraction=OWN_UNLABELED_FRACTION)
+    return prepare_folder(asked.source, out, shares=asked.shares, config=config)
 
 
 PREPARE = Command("lst prepare", __doc__, run_prepare, (PrepareFlags,), choices=KINDS)

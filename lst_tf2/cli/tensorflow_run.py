@@ -40,9 +40,9 @@ def take_memory_as_needed() -> None:
         tf.config.experimental.set_memory_growth(gpu, True)
 
 
-def adopt_originals(target: str, sources: Iterable[pathlib.Path], model: ModelConfig) -> None:
+def convert_originals(target: str, sources: Iterable[pathlib.Path], model: ModelConfig) -> None:
     """Converts weights of the original program at one of `sources`, where `target` is missing."""
-    from lst_tf2.tf1.convert_on_demand import adopt
+    from lst_tf2.tf1.convert_on_demand import convert_on_demand
 
-    if source := adopt(pathlib.Path(target), sources, model):
+    if source := convert_on_demand(pathlib.Path(target), sources, model):
         print(f"Converted the original's {source} into {pathlib.Path(target).parent}")

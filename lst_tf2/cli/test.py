@@ -21,7 +21,7 @@ from lst_tf2.cli import original_paths, run_configs
 from lst_tf2.cli.command import Command
 from lst_tf2.cli.flag_tables import TEST_SETTINGS, accepted_rows
 from lst_tf2.cli.idle_flags import note_idle_flags
-from lst_tf2.cli.tensorflow_run import adopt_originals, take_memory_as_needed, tensorflow_run
+from lst_tf2.cli.tensorflow_run import convert_originals, take_memory_as_needed, tensorflow_run
 
 MEMORY_REMEDY = (
     "pass --precision=bfloat16 or fewer --nums_in_folders, or choose a smaller --img_size or "
@@ -41,7 +41,7 @@ def run_test(values: flags.FlagValues, _: Sequence[str]) -> None:
         from lst_tf2.evaluation.report import format_table
         from lst_tf2.evaluation.results import write_results
 
-        adopt_originals(*_originals(values, config), config.model)
+        convert_originals(*_originals(values, config), config.model)
         results, tested = run_meta_test(config)
         if not config.distribution.is_chief:
             return

@@ -9,7 +9,7 @@ from lst_tf2.cli import flag_tables, original_paths, run_configs
 from lst_tf2.cli.command import Command, repeat_flags
 from lst_tf2.cli.flag_rows import build_from
 from lst_tf2.cli.idle_flags import note_idle_flags
-from lst_tf2.cli.tensorflow_run import adopt_originals, take_memory_as_needed, tensorflow_run
+from lst_tf2.cli.tensorflow_run import convert_originals, take_memory_as_needed, tensorflow_run
 from lst_tf2.errors import check
 
 PRETRAIN_ABOUT = """Trains a backbone on all base classes, from which meta-training starts.
@@ -76,7 +76,7 @@ def run_train(values: flags.FlagValues, _: Sequence[str]) -> None:
         take_memory_as_needed()
         from lst_tf2.training.meta_train import meta_train
 
-        adopt_originals(*original_paths.start(values, config), config.model)
+        convert_originals(*original_paths.start(values, config), config.model)
         written = meta_train(config, overwrite=values.overwrite)
         repeated = repeat_flags(values, PRETRAINED_FLAGS + RUN_FLAGS)
         _tell(written, config.run_folder, f"lst test {repeated} --test_iter=last")

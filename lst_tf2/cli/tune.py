@@ -25,8 +25,8 @@ from absl import flags
 
 from lst_tf2.cli.command import Command, repeat_flags
 from lst_tf2.cli.flag_tables import DataFlags, RunNameFlags
-from lst_tf2.cli.judged import piles_and_subject
 from lst_tf2.cli.next_test import next_test
+from lst_tf2.cli.subjects import piles_and_subject
 from lst_tf2.cli.tensorflow_run import take_memory_as_needed, tensorflow_run
 from lst_tf2.config import SUPPORT, TuneConfig
 from lst_tf2.errors import check

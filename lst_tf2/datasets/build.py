@@ -14,15 +14,15 @@ from lst_tf2.datasets.readers.folders import FileImages, list_classes, list_imag
 from lst_tf2.datasets.readers.forms import find_source, read_source
 from lst_tf2.datasets.source import SourceClass, WholeImages
 from lst_tf2.datasets.writer import (
-    Recipe,
-    Report,
+    PrepareConfig,
+    PreparedData,
     check_class_size,
     free_folder,
     write_dataset,
 )
 from lst_tf2.errors import MissingInputError, check
 
-DEFAULT_RECIPE = Recipe()
+DEFAULTS = PrepareConfig()
 FOLDER_REMEDY = "name a folder of class folders of images"
 
 
@@ -31,15 +31,15 @@ def prepare_folder(
     out: str | os.PathLike,
     *,
     shares: Sequence[float] = (0.64, 0.16, 0.2),
-    recipe: Recipe = DEFAULT_RECIPE,
-) -> Report:
+    config: PrepareConfig = DEFAULTS,
+) -> PreparedData:
     """Builds a data set from any folder of class folders of JPEG and PNG images.
 
     Args:
         source: The folder of class folders.
         out: Folder of the data set; absent or empty.
         shares: Shares of the classes that go to train, val and test; they sum to 1.
-        recipe: How images are cut and pools are drawn.
+        config: How images are cut and pools are drawn.
 
     Raises:
         MissingInputError: If the source, or what should be in it, is missing.
@@ -54,13 +54,13 @@ def prepare_folder(
         raise MissingInputError(f"Expected class folders in {source}, found none; {FOLDER_REMEDY}.")
     for name, paths in found.items():
         check_class_size(name, len(list_images(paths)))
-    splits = draw_splits(sorted(found), shares, recipe.seed)
+    splits = draw_splits(sorted(found), shares, config.seed)
     classes = [
         SourceClass(name, split, numbered_stems(found[name]), FileImages(source, found[name]))
         for split in SPLITS
         for name in sorted(splits[split])
     ]
-    return write_dataset(folder, classes, recipe)
+    return write_dataset(folder, classes, config)
 
 
 def source_folder(source: str | os.PathLike) -> pathlib.Path:
@@ -114,7 +114,7 @@ def prepare_published(
     *,
     unlabeled_fraction: float | None = None,
     seed: int = 0,
-) -> Report:
+) -> PreparedData:
     """Builds a published data set from any form of source that `sources.forms` knows.
 
     Args:
@@ -133,7 +133,7 @@ def prepare_published(
     published = load_published(published) if isinstance(published, str) else published
     folder = free_folder(out)
     fraction = published.unlabeled_fraction if unlabeled_fraction is None else unlabeled_fraction
-    recipe = Recipe(published.image_size, fraction, seed)
+    config = PrepareConfig(published.image_size, fraction, seed)
     classes = read_source(source, published)
     check_counts(classes, published)
     if any(entry.pools for entry in classes):
@@ -144,6 +144,6 @@ def prepare_published(
             "leave it out",
             "unlabeled_fraction",
         )
-        recipe = dataclasses.replace(recipe, unlabeled_fraction=None)
+        config = dataclasses.replace(config, unlabeled_fraction=None)
     whole = [dataclasses.replace(entry, images=WholeImages(entry.images)) for entry in classes]
-    return write_dataset(folder, whole, recipe)
+    return write_dataset(folder, whole, config)

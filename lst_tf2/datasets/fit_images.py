@@ -63,7 +63,7 @@ def fit_file(content: bytes, image_size: int) -> ImageFile:
 
     Raises one of `UNREADABLE` if it cannot be decoded or exceeds Pillow's limit on pixels.
     """
-    image = decode_image(content)
+    image = open_image(content)
     is_square = image.size == (image_size, image_size)
     # A file of several pictures, as some cameras write, is neither JPEG nor PNG.
     is_rgb = image.format in SUFFIXES and image.mode == "RGB" and "transparency" not in image.info
@@ -85,7 +85,7 @@ def png_file(image: Image.Image) -> ImageFile:
     return ImageFile(".png", file.getvalue())
 
 
-def decode_image(content: bytes) -> Image.Image:
+def open_image(content: bytes) -> Image.Image:
     """Returns the image that a JPEG or PNG file holds, decoded.
 
     Raises one of `UNREADABLE` if it cannot be decoded or exceeds Pillow's limit on pixels.

@@ -15,7 +15,7 @@ SUPERSAMPLING = 2  # Shapes are drawn this many times larger, then averaged: smo
 
 
 @dataclasses.dataclass(frozen=True)
-class Recipe:
+class Variation:
     """Holds the strength of each variation; lengths in image sides, colours in 0..1.
 
     A pair is the range of a uniform draw. A single number bounds a draw on both sides of zero,
@@ -36,7 +36,7 @@ class Recipe:
     noise: tuple[float, float] = (0.03, 0.15)  # Standard deviation per pixel and channel.
 
 
-RECIPE = Recipe()
+VARIATION = Variation()
 
 
 @functools.lru_cache(maxsize=64)
@@ -77,7 +77,7 @@ def draw_mask(character: str, font_path: str, pixels: int) -> Image.Image:
 
 
 def draw_coverage(
-    mask: Image.Image, rng: np.random.Generator, image_size: int, recipe: Recipe
+    mask: Image.Image, rng: np.random.Generator, image_size: int, variation: Variation
 ) -> np.ndarray:
     """Draws `mask` at a random size, place, rotation and shear.
 
@@ -85,15 +85,18 @@ def draw_coverage(
         `[H, W, 1]` float64 share of ink in each pixel, 0..1.
     """
     side = image_size * SUPERSAMPLING
-    angle = math.radians(rng.uniform(-1, 1) * recipe.rotation_degrees)
+    angle = math.radians(rng.uniform(-1, 1) * variation.rotation_degrees)
     cos, sin = math.cos(angle), math.sin(angle)
-    stretch = math.exp(rng.uniform(-1, 1) * recipe.stretch / 2)
-    size = rng.uniform(*recipe.glyph_side) * side / max(mask.size)
-    forward = np.array([[cos, -sin], [sin, cos]]) @ [[1, rng.uniform(-1, 1) * recipe.shear], [0, 1]]
+    stretch = math.exp(rng.uniform(-1, 1) * variation.stretch / 2)
+    size = rng.uniform(*variation.glyph_side) * side / max(mask.size)
+    forward = np.array([[cos, -sin], [sin, cos]]) @ [
+        [1, rng.uniform(-1, 1) * variation.shear],
+        [0, 1],
+    ]
     forward = forward @ np.diag([stretch, 1 / stretch]) * size
     # Pillow asks where in the mask each pixel of the image comes from.
     inverse = np.linalg.inv(forward)
-    centre = side * (0.5 + rng.uniform(-1, 1, 2) * recipe.shift)
+    centre = side * (0.5 + rng.uniform(-1, 1, 2) * variation.shift)
     offset = np.array(mask.size) / 2 - inverse @ centre
     matrix = np.column_stack([inverse, offset]).ravel().tolist()
     drawn = mask.transform((side, side), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
@@ -101,7 +104,7 @@ def draw_coverage(
 
 
 def draw_background(
-    ground: np.ndarray, rng: np.random.Generator, image_size: int, recipe: Recipe
+    ground: np.ndarray, rng: np.random.Generator, image_size: int, variation: Variation
 ) -> np.ndarray:
     """Draws a gradient, blotches and faint lines around the colour `ground` (`[3]`, 0..1).
 
@@ -111,19 +114,19 @@ def draw_background(
     slope = rng.uniform(-1, 1, 2)
     ramp = np.linspace(-0.5, 0.5, image_size)
     ramp = slope[0] * ramp[:, None, None] + slope[1] * ramp[None, :, None]
-    scene = ground + ramp * rng.uniform(-1, 1, 3) * recipe.gradient
+    scene = ground + ramp * rng.uniform(-1, 1, 3) * variation.gradient
     cells = int(rng.integers(3, 9))
-    blotches = rng.uniform(-1, 1, (cells, cells)) * rng.uniform(0, recipe.texture)
+    blotches = rng.uniform(-1, 1, (cells, cells)) * rng.uniform(0, variation.texture)
     smooth = Image.fromarray(np.float32(blotches)).resize((image_size, image_size))
     scene = scene + np.asarray(smooth)[..., None]
     side = image_size * SUPERSAMPLING
     lines = Image.new("L", (side, side))
-    for _ in range(rng.integers(recipe.max_strokes + 1)):
+    for _ in range(rng.integers(variation.max_strokes + 1)):
         ends = rng.uniform(0, side, 4).tolist()
         width = rng.uniform(0.02, 0.08) * side
         ImageDraw.Draw(lines).line(ends, fill=255, width=max(1, round(width)))
     share = np.asarray(lines.reduce(SUPERSAMPLING))[..., None] / 255.0
-    return scene + share * rng.uniform(*recipe.stroke_opacity) * (rng.random(3) - scene)
+    return scene + share * rng.uniform(*variation.stroke_opacity) * (rng.random(3) - scene)
 
 
 def render_glyph(
@@ -131,7 +134,7 @@ def render_glyph(
     font_path: str,
     rng: np.random.Generator,
     image_size: int,
-    recipe: Recipe = RECIPE,
+    variation: Variation = VARIATION,
 ) -> np.ndarray:
     """Renders one image.
 
@@ -140,7 +143,7 @@ def render_glyph(
         font_path: TrueType file.
         rng: Source of all randomness; the same state gives the same image.
         image_size: Side in pixels.
-        recipe: Strengths of the variations.
+        variation: Strengths of the variations.
 
     Returns:
         `[H, W, 3]` uint8 RGB.
@@ -150,12 +153,12 @@ def render_glyph(
         InputError: If the font has no such character.
     """
     ink, ground = rng.random((2, 3))
-    while abs((ink - ground) @ LUMA) < recipe.min_contrast:
+    while abs((ink - ground) @ LUMA) < variation.min_contrast:
         ink, ground = rng.random((2, 3))
     # Three times the image, so that no drawing enlarges the mask, whatever the character.
     mask = draw_mask(character, font_path, 3 * image_size)
-    coverage = draw_coverage(mask, rng, image_size, recipe)
-    scene = draw_background(ground, rng, image_size, recipe)
+    coverage = draw_coverage(mask, rng, image_size, variation)
+    scene = draw_background(ground, rng, image_size, variation)
     scene = scene + coverage * (ink - scene)
-    scene = scene + rng.normal(0, rng.uniform(*recipe.noise), scene.shape)
+    scene = scene + rng.normal(0, rng.uniform(*variation.noise), scene.shape)
     return np.uint8(np.rint(np.clip(scene, 0, 1) * 255))

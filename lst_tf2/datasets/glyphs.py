@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from lst_tf2.datasets.glyph_drawing import RECIPE, Recipe, render_glyph
+from lst_tf2.datasets.glyph_drawing import VARIATION, Variation, render_glyph
 from lst_tf2.errors import InputError, check, check_at_least
 from lst_tf2.progress import Progress
 from lst_tf2.settings import SEEDS, SIDES, Settings, setting
@@ -58,7 +58,7 @@ class GlyphSettings(Settings, group="The data set"):
     image_size: int = setting(32, flag="img_size", **SIDES)
     images_per_class: int = setting(200, flag="images_per_class", at_least=2)
     splits: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=SPLITS.copy)
-    recipe: Recipe = RECIPE
+    variation: Variation = VARIATION
 
     def check(self) -> None:
         """Raises `InputError` for an odd count or a character that occurs twice."""
@@ -75,7 +75,7 @@ class GlyphSettings(Settings, group="The data set"):
 
     def record(self) -> dict:
         """Returns the contents of `glyphs.json`, in the types that JSON gives back."""
-        record = vars(self) | {"recipe": vars(self.recipe), "fonts": FONTS}
+        record = vars(self) | {"variation": vars(self.variation), "fonts": FONTS}
         record["splits"] = {s: {class_name(c): c for c in cs} for s, cs in self.splits.items()}
         return json.loads(json.dumps(record))
 
@@ -83,7 +83,7 @@ class GlyphSettings(Settings, group="The data set"):
 DEFAULTS = GlyphSettings()
 
 
-class Report(NamedTuple):
+class RenderedGlyphs(NamedTuple):
     """Says where the data set lies, how many images it has, whether this call rendered them."""
 
     folder: pathlib.Path
@@ -122,7 +122,9 @@ def render_class(folder: pathlib.Path, settings: GlyphSettings, entry: tuple[str
         # A stream for each image: its bytes depend on neither the workers nor the other classes.
         rng = np.random.default_rng([settings.seed, ord(character), index])
         font_path = font_folder() / FONTS[rng.integers(len(FONTS))]
-        image = render_glyph(character, str(font_path), rng, settings.image_size, settings.recipe)
+        image = render_glyph(
+            character, str(font_path), rng, settings.image_size, settings.variation
+        )
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(folder / path)
 
@@ -193,7 +195,7 @@ def find_problem(folder: pathlib.Path, settings: GlyphSettings) -> str:
 
 def render_dataset(
     out: str | os.PathLike, settings: GlyphSettings = DEFAULTS, workers: int | None = None
-) -> Report:
+) -> RenderedGlyphs:
     """Renders the data set, completely or not at all, unless it is there already.
 
     A script that lets it use several workers calls it below `if __name__ == "__main__":`.
@@ -215,12 +217,12 @@ def render_dataset(
             f"images_per_class={settings.images_per_class} at {folder}, received {problem}; "
             "choose another folder or `overwrite` to replace it."
         ).about("out", "overwrite")
-    return Report(folder, settings.images_per_class * len(settings.classes()), is_new=False)
+    return RenderedGlyphs(folder, settings.images_per_class * len(settings.classes()), is_new=False)
 
 
 def write_dataset(
     out: str | os.PathLike, settings: GlyphSettings = DEFAULTS, workers: int | None = None
-) -> Report:
+) -> RenderedGlyphs:
     """Renders the data set, completely or not at all; until then an earlier one stays.
 
     Raises:
@@ -235,4 +237,4 @@ def write_dataset(
     with files.new_folder(folder) as fresh:
         render_classes(fresh, settings, min(workers, processors, len(settings.classes())))
         files.write_json(fresh / RECORD_NAME, settings.record())
-    return Report(folder, settings.images_per_class * len(settings.classes()), is_new=True)
+    return RenderedGlyphs(folder, settings.images_per_class * len(settings.classes()), is_new=True)

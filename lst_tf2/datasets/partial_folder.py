@@ -93,7 +93,7 @@ def resume_folder(path: pathlib.Path, plan: Mapping[str, Any]) -> Iterator[Parti
     is_in_place = (path / PLAN_NAME).is_file()  # An interruption came right at the end.
     folder = path if is_in_place else path.with_name(f".{path.name}.partial")
     with held(folder):
-        _claim(folder, plan)
+        _write_or_compare_plan(folder, plan)
         try:
             yield PartialFolder(folder)
         except InputError:
@@ -106,7 +106,7 @@ def resume_folder(path: pathlib.Path, plan: Mapping[str, Any]) -> Iterator[Parti
             (path / name).unlink(missing_ok=True)
 
 
-def _claim(folder: pathlib.Path, plan: Mapping[str, Any]) -> None:
+def _write_or_compare_plan(folder: pathlib.Path, plan: Mapping[str, Any]) -> None:
     """Writes the plan, or compares it with the one that is there."""
     if not (folder / PLAN_NAME).exists():
         files.write_json(folder / PLAN_NAME, plan)

@@ -1,7 +1,7 @@
 """Writes the classes of a source as a data set that appears when it is complete.
 
 The images go to `{labeled,unlabeled}_{train,val,test}/<class>/<image>`, with `prepared.json`
-beside them. The same source and recipe give the same files.
+beside them. The same source and settings give the same files.
 """
 
 import dataclasses
@@ -32,7 +32,7 @@ from lst_tf2.storage import files
 
 
 @dataclasses.dataclass(frozen=True)
-class Recipe(Settings, group="The data set"):
+class PrepareConfig(Settings, group="The data set"):
     """Holds what determines the images, besides the source; `image_size` in pixels.
 
     `unlabeled_fraction` is None where the source has its own pools.
@@ -59,7 +59,7 @@ class Recipe(Settings, group="The data set"):
         )
 
 
-class Report(NamedTuple):
+class PreparedData(NamedTuple):
     """Says where the data set lies and what it holds.
 
     `num_classes` is by split, `num_images` by pool, such as `labeled_train`; `skipped` has pairs
@@ -97,7 +97,9 @@ def free_folder(out: str | os.PathLike) -> pathlib.Path:
     return folder
 
 
-def write_dataset(folder: pathlib.Path, classes: Sequence[SourceClass], recipe: Recipe) -> Report:
+def write_dataset(
+    folder: pathlib.Path, classes: Sequence[SourceClass], config: PrepareConfig
+) -> PreparedData:
     """Writes the data set and its record, or goes on where an interrupted run stopped.
 
     Raises:
@@ -107,15 +109,15 @@ def write_dataset(folder: pathlib.Path, classes: Sequence[SourceClass], recipe: 
     for entry in classes:
         layout.check_names(f"class {entry.name!r} of the source", entry.stems)
     digest = hashlib.sha256("".join(entry.digest() for entry in classes).encode()).hexdigest()
-    with resume_folder(folder, vars(recipe) | {"source": digest}) as partial:
-        records = write_classes(partial, classes, recipe)
-        report = summarize(folder, records)
-        files.write_json(partial.path / RECORD_NAME, record(report, records, recipe))
-    return report
+    with resume_folder(folder, vars(config) | {"source": digest}) as partial:
+        records = write_classes(partial, classes, config)
+        prepared = count_images(folder, records)
+        files.write_json(partial.path / RECORD_NAME, record(prepared, records, config))
+    return prepared
 
 
 def write_classes(
-    partial: PartialFolder, classes: Sequence[SourceClass], recipe: Recipe
+    partial: PartialFolder, classes: Sequence[SourceClass], config: PrepareConfig
 ) -> list[ClassRecord]:
     """Writes the classes that are not complete yet and returns what lies there of each."""
     finished = partial.finished()
@@ -127,14 +129,14 @@ def write_classes(
             key = (entry.split, entry.name)
             if key not in finished:
                 partial.clear(*key)
-                finished[key] = write_class(partial, entry, recipe, progress)
+                finished[key] = write_class(partial, entry, config, progress)
                 partial.finish(finished[key])
             records.append(finished[key])
     return records
 
 
 def write_class(
-    partial: PartialFolder, entry: SourceClass, recipe: Recipe, progress: Progress
+    partial: PartialFolder, entry: SourceClass, config: PrepareConfig, progress: Progress
 ) -> ClassRecord:
     """Writes the images of one class into both pools.
 
@@ -145,7 +147,7 @@ def write_class(
     written, skipped = [], []
     for index, stem in enumerate(entry.stems):
         try:
-            suffix, content = entry.images.read(index, recipe.image_size)
+            suffix, content = entry.images.read(index, config.image_size)
         except UNREADABLE as error:
             if not is_unreadable(error):
                 raise
@@ -156,7 +158,7 @@ def write_class(
         progress.advance()
     check_class_size(entry.name, len(written))
     if entry.pools is None:
-        written = draw_pools(folders, entry.name, written, recipe)
+        written = draw_pools(folders, entry.name, written, config)
     return record_class(entry, written, skipped)
 
 
@@ -194,10 +196,10 @@ def draw_pools(
     folders: Mapping[str, pathlib.Path],
     class_name: str,
     written: Sequence[WrittenFile],
-    recipe: Recipe,
+    config: PrepareConfig,
 ) -> list[WrittenFile]:
     """Moves the unlabeled share of the files and returns where all of them are."""
-    unlabeled = draw_unlabeled(class_name, len(written), recipe)
+    unlabeled = draw_unlabeled(class_name, len(written), config)
     for index in unlabeled:
         name = written[index].name
         os.replace(folders["labeled"] / name, folders["unlabeled"] / name)
@@ -207,11 +209,11 @@ def draw_pools(
     ]
 
 
-def draw_unlabeled(class_name: str, num_images: int, recipe: Recipe) -> set[int]:
+def draw_unlabeled(class_name: str, num_images: int, config: PrepareConfig) -> set[int]:
     """Returns the indices of the unlabeled images, at least one and not all of them."""
-    count = min(max(1, round(recipe.unlabeled_fraction * num_images)), num_images - 1)
+    count = min(max(1, round(config.unlabeled_fraction * num_images)), num_images - 1)
     # A stream for each class: its pools do not depend on what other classes there are.
-    rng = np.random.default_rng([recipe.seed, zlib.crc32(os.fsencode(class_name))])
+    rng = np.random.default_rng([config.seed, zlib.crc32(os.fsencode(class_name))])
     return set(rng.permutation(num_images)[:count].tolist())
 
 
@@ -229,7 +231,7 @@ def record_class(
     )
 
 
-def summarize(folder: pathlib.Path, records: Sequence[ClassRecord]) -> Report:
+def count_images(folder: pathlib.Path, records: Sequence[ClassRecord]) -> PreparedData:
     """Returns what the data set holds in all."""
     num_classes = {split: sum(entry.split == split for entry in records) for split in SPLITS}
     num_images = {
@@ -238,16 +240,18 @@ def summarize(folder: pathlib.Path, records: Sequence[ClassRecord]) -> Report:
         for pool in layout.POOLS
     }
     skipped = [file for entry in records for file in entry.skipped]
-    return Report(folder, num_classes, num_images, skipped)
+    return PreparedData(folder, num_classes, num_images, skipped)
 
 
-def record(report: Report, records: Sequence[ClassRecord], recipe: Recipe) -> dict[str, Any]:
+def record(
+    prepared: PreparedData, records: Sequence[ClassRecord], config: PrepareConfig
+) -> dict[str, Any]:
     """Returns the contents of `prepared.json`; `sha256` is by split and class."""
     digests = {split: {e.name: e.sha256 for e in records if e.split == split} for split in SPLITS}
     return {
-        **vars(recipe),
+        **vars(config),
         "classes": {split: list(names) for split, names in digests.items()},
-        "images": report.num_images,
+        "images": prepared.num_images,
         "sha256": digests,
-        "skipped": dict(report.skipped),
+        "skipped": dict(prepared.skipped),
     }

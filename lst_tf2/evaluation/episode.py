@@ -118,7 +118,7 @@ def embed_episode(embed: Embed, episode: Episode, windows: list[Window]) -> Epis
     )
 
 
-def judge_labels(probs: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+def outcomes_of(probs: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     """Returns `[U]` int32: `RIGHT`, `WRONG`, or `DISTRACTOR` for what is of no class at all.
 
     Args:
@@ -143,14 +143,14 @@ class MethodRun:
         """Returns how it fares on the query set, which it does not see."""
         query, windows = features.query, features.windows
 
-        def judge(path: Path) -> tf.Tensor:
+        def accuracy_of(path: Path) -> tf.Tensor:
             return accuracy(classify(path.joined(), query.inputs.embeddings), query.labels)
 
         training = self.train(features)
         labels = [windows[i % len(windows)].labels for i in range(len(training.stages))]
         return MethodResult(
-            stages=tf.stack([judge(stage.path) for stage in training.stages]),
-            final=judge(training.final_path),
+            stages=tf.stack([accuracy_of(stage.path) for stage in training.stages]),
+            final=accuracy_of(training.final_path),
             pseudo_labels=tf.stack(
                 [
                     pseudo_label_accuracy(stage.chosen, truth)
@@ -158,7 +158,7 @@ class MethodRun:
                 ]
             ),
             confidence=tf.reduce_max(training.probs[-1], axis=-1),
-            outcomes=judge_labels(training.probs[-1], labels[-1]),
+            outcomes=outcomes_of(training.probs[-1], labels[-1]),
         )
 
     def train(self, features: EpisodeFeatures) -> SelfTraining:

@@ -30,7 +30,7 @@ from lst_tf2.evaluation.statistics import estimate
 from lst_tf2.progress import Progress
 
 
-class Judged(NamedTuple):
+class Outcome(NamedTuple):
     """Holds what some settings find in the episodes of all kinds."""
 
     accuracies: np.ndarray  # [E], at the last step
@@ -38,16 +38,16 @@ class Judged(NamedTuple):
     outcomes: np.ndarray  # [n]
 
 
-class Judge:
+class Trial:
     """Runs a method with any settings on the same episodes; images are embedded once."""
 
     def __init__(self, config: TuneConfig, subject: Subject, stages: SelfTrainingConfig):
         self.learner, self.stages = subject.learner, stages
         self.episodes = {cell: episodes_of(config, cell) for cell in config.cells}
         self.table = embed_episodes(config, subject, self.episodes)
-        self.known: dict[tuple, Judged] = {}
+        self.known: dict[tuple, Outcome] = {}
 
-    def __call__(self, values: Values) -> Judged:
+    def __call__(self, values: Values) -> Outcome:
         """Returns what these settings find; raises `InputError` if they cannot be."""
         key = tuple(values.items())
         if key not in self.known:
@@ -55,14 +55,14 @@ class Judge:
             gc.collect()  # The graphs of a try are cycles, and many.
         return self.known[key]
 
-    def _run(self, stages: SelfTrainingConfig) -> Judged:
+    def _run(self, stages: SelfTrainingConfig) -> Outcome:
         runs = KindRuns(self.learner, stages)
         results = [
             result
             for cell, episodes in self.episodes.items()
             for result in run_from_table(runs.of(cell), self.table, episodes)
         ]
-        return Judged(
+        return Outcome(
             accuracies=np.array([result.final[-1] for result in results]),
             confidence=np.concatenate([result.confidence for result in results]),
             outcomes=np.concatenate([result.outcomes for result in results]),
@@ -85,16 +85,16 @@ def tune(config: TuneConfig, subject: Subject | None = None) -> dict[str, Any]:
     """
     stages, _ = stages_of_run(config, config.start())
     start, space = choices_of(stages)
-    judge = Judge(config, subject or subject_of_run(config), stages)
+    trial = Trial(config, subject or subject_of_run(config), stages)
     with without_retracing_notes():
-        found = search(judge, start, space, config)
-        before, after = judge(start), judge(found)
-    piles = [(judged.confidence, judged.outcomes) for judged in (before, after)]
+        found = search(trial, start, space, config)
+        before, after = trial(start), trial(found)
+    piles = [(found.confidence, found.outcomes) for found in (before, after)]
     return {
         "before": start,
         "after": found,
         "tried": space,
-        "accuracy": [estimate(judged.accuracies) for judged in (before, after)],
+        "accuracy": [estimate(found.accuracies) for found in (before, after)],
         "gain": estimate(after.accuracies - before.accuracies),
         "calibration_error": [calibration_error(reliability(*pile)) for pile in piles],
         "episodes": len(after.accuracies),
@@ -134,7 +134,7 @@ def choices_of(stages: SelfTrainingConfig) -> tuple[Values, dict[str, tuple]]:
     return {name: values[name] for name in names}, space
 
 
-def search(judge: Judge, start: Values, space: dict[str, tuple], config: TuneConfig) -> Values:
+def search(trial: Trial, start: Values, space: dict[str, tuple], config: TuneConfig) -> Values:
     """Returns the chosen settings, whose confidence is a probability where they can do that.
 
     It is one from the start, as settings that are bounds of it are to be tried for what they
@@ -145,7 +145,7 @@ def search(judge: Judge, start: Values, space: dict[str, tuple], config: TuneCon
 
         def evaluate(values: Values) -> np.ndarray:
             try:
-                accuracies = judge(values).accuracies
+                accuracies = trial(values).accuracies
                 progress.advance(accuracy=accuracies.mean())
             except InputError:
                 progress.advance()
@@ -153,13 +153,13 @@ def search(judge: Judge, start: Values, space: dict[str, tuple], config: TuneCon
             return accuracies
 
         found = climb(
-            calibrate(judge, start),
+            calibrate(trial, start),
             space,
             evaluate,
             passes=config.passes,
             min_gain=config.min_gain / PERCENT,
         )
-    return calibrate(judge, found)
+    return calibrate(trial, found)
 
 
 def is_calibrated(values: Values) -> bool:
@@ -167,9 +167,9 @@ def is_calibrated(values: Values) -> bool:
     return all(isinstance(values.get(name), float) for name in NAMES)
 
 
-def calibrate(judge: Judge, values: Values) -> Values:
+def calibrate(trial: Trial, values: Values) -> Values:
     """Returns the settings with a slope and an offset that fit, where they have these."""
     if not is_calibrated(values):
         return values
-    judged = judge(values)
-    return calibrate_line(values, judged.confidence, judged.outcomes)
+    found = trial(values)
+    return calibrate_line(values, found.confidence, found.outcomes)

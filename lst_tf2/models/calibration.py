@@ -27,15 +27,15 @@ def calibrate(backbone: ResNet12, batches: Iterable[tf.Tensor]) -> list[ChannelS
     """
 
     @tf.function
-    def observe(images: tf.Tensor) -> list[ChannelStats]:
+    def channel_stats(images: tf.Tensor) -> list[ChannelStats]:
         recorder = RecordingNormalizer(backbone.blocks[0].norm)
         backbone(scale_pixels(images), normalizer=recorder)
         return recorder.stats
 
-    observed = [observe(images) for images in batches]
-    if not observed:
+    stats = [channel_stats(images) for images in batches]
+    if not stats:
         raise ValueError("Expected one batch of images or more, received none; pass some.")
-    return [_pool(layer) for layer in zip(*observed, strict=True)]
+    return [_pool(layer) for layer in zip(*stats, strict=True)]
 
 
 def _pool(batches: tuple[ChannelStats, ...]) -> ChannelStats:

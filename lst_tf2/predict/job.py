@@ -20,7 +20,7 @@ from lst_tf2.predict.labels import UNLABELED
 from lst_tf2.predict.pictures import UnreadableImageError
 from lst_tf2.predict.prediction_page import MOST_SHOWN, Prediction, render_prediction
 from lst_tf2.predict.proposals import check_proposals, link_proposals, propose
-from lst_tf2.predict.rows import ABSTAINED, OK, Row, judge, write_rows
+from lst_tf2.predict.rows import ABSTAINED, OK, Row, image_rows, write_rows
 from lst_tf2.predict.saving import check_folder
 from lst_tf2.progress import Progress
 from lst_tf2.storage.files import new_text_file, write_bytes
@@ -56,7 +56,7 @@ def predict(config: PredictConfig) -> Outcome:
     learned = load(config) if config.classifier else learn(config)
     seen = Seen([], {}, array.array("f"), keeps_rows=bool(config.report))
     with new_text_file(pathlib.Path(config.out)) as file:
-        rows = query_rows(config, learned, seen) if config.query else pile_rows(config, learned)
+        rows = predicted_rows(config, learned, seen) if config.query else pile_rows(config, learned)
         counts = write_rows(file, seen.note(rows))
     written = [pathlib.Path(config.out)]
     if config.save:
@@ -214,12 +214,12 @@ def pile_rows(config: PredictConfig, learned: Learned) -> Iterator[Row]:
     classifier = learned.classifier
     probs = classifier.unlabeled_proba_
     none = np.clip(1 - probs.sum(axis=1), 0, 1)
-    yield from judge(learned.pile, classifier.classes_, probs, none, config.abstain)
+    yield from image_rows(learned.pile, classifier.classes_, probs, none, config.abstain)
     for path in learned.faults:
         yield Row(path)
 
 
-def query_rows(config: PredictConfig, learned: Learned, seen: Seen) -> Iterator[Row]:
+def predicted_rows(config: PredictConfig, learned: Learned, seen: Seen) -> Iterator[Row]:
     """Yields the rows of the query images as they are read, and keeps some embeddings."""
     classifier = learned.classifier
     total = sum(1 for _ in find_pictures(config.query))
@@ -242,7 +242,7 @@ def group_rows(
         none = classifier.head_.none_probs(embeddings)
         probs = classifier.head_.probs(embeddings) * (1 - none[:, np.newaxis])
         paths = [one.picture for one in readable]
-        rows = judge(paths, classifier.classes_, probs, none, abstain)
+        rows = image_rows(paths, classifier.classes_, probs, none, abstain)
     for one in group:
         yield Row(one.picture) if one.fault else next(rows)
 

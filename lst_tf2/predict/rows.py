@@ -23,7 +23,7 @@ class Row(NamedTuple):
     status: str = UNREADABLE
 
 
-def judge(
+def image_rows(
     paths: Sequence[str], classes: Sequence, probs: np.ndarray, none: np.ndarray, abstain: float
 ) -> Iterator[Row]:
     """Yields a row for each image.

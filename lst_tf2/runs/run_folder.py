@@ -51,7 +51,7 @@ def list_differences(stored: dict, wanted: dict) -> list[str]:
 
 
 @contextlib.contextmanager
-def claimed(folder: str, config: Any, *, overwrite: bool) -> Iterator[pathlib.Path]:
+def open_run(folder: str, config: Any, *, overwrite: bool) -> Iterator[pathlib.Path]:
     """Holds the run folder for a run with `config`, and writes `config.json` there.
 
     A run that stopped before its first checkpoint is no obstacle to other settings.

@@ -12,7 +12,7 @@ from lst_tf2.tf1.weight_files import list_steps
 from lst_tf2.tf1.weight_import import read_step, write_checkpoint
 
 
-def adopt(
+def convert_on_demand(
     target: pathlib.Path, sources: Sequence[pathlib.Path], settings: ModelConfig
 ) -> pathlib.Path | None:
     """Converts the original's weights into a checkpoint of ours.

@@ -11,7 +11,7 @@ from lst_tf2.tf1.weight_files import find_steps
 from lst_tf2.tf1.weight_import import Conversion, read_step
 
 
-def format_table(conversion: Conversion) -> str:
+def conversion_table(conversion: Conversion) -> str:
     """Returns a line for each array: name, shape, type, mean, our variable."""
     rows = [("array", "shape", "type", "mean", "variable")]
     for (group, name), target in conversion.targets.items():

@@ -37,7 +37,7 @@ class QueryResults(NamedTuple):
     accuracy: tf.Tensor  # after fine-tuning, 0..1
 
 
-def observe(
+def pseudo_label(
     learner: Learner, method: Method, episode: Episode, config: AdaptationConfig
 ) -> tuple[Evidence, PseudoLabeled]:
     """Embeds support and unlabeled images, and chooses what the last stage trains on.
@@ -61,7 +61,7 @@ def adapt(learner: Learner, method: Method, evidence: Evidence, chosen: PseudoLa
     return fit(method, evidence, chosen)
 
 
-def judge(
+def query_results(
     learner: Learner, path: Path, query: Examples, shot: int, config: AdaptationConfig
 ) -> QueryResults:
     """Returns losses and accuracy of a stage's classifiers on the query set."""
@@ -76,7 +76,7 @@ def judge(
     )
 
 
-def summarize(
+def scalars_of(
     results: QueryResults, chosen: PseudoLabeled, episode: Episode
 ) -> dict[str, tf.Tensor]:
     """Returns the scalars that a step reports.
@@ -159,16 +159,16 @@ class MetaTrainer:
 
     def episode_gradients(self, episode: Episode) -> tuple[dict, list, list]:
         """Returns scalars and both sets of gradients of one episode, as `gradients` does."""
-        evidence, chosen = observe(self.learner, self.method, episode, self.adaptation)
+        evidence, chosen = pseudo_label(self.learner, self.method, episode, self.adaptation)
         with tf.GradientTape(persistent=True) as tape:
-            results, _ = self._query(episode, evidence, chosen)
+            results, _ = self._adapt_and_classify(episode, evidence, chosen)
         scale = self.loss_scale.scale if self.loss_scale else None
         meta_gradients = gradients_of(
             tape, results.finetune_query_loss, self.learner.meta_variables, scale
         )
         # Nothing of this loss goes through the backbone.
         swn_gradients = gradients_of(tape, results.retrain_query_loss, self.learner.swn_variables)
-        return summarize(results, chosen, episode), meta_gradients, swn_gradients
+        return scalars_of(results, chosen, episode), meta_gradients, swn_gradients
 
     def _train_step(self, meta_batch: Episode) -> dict[str, tf.Tensor]:
         scalars, *gradients = self.reported_gradients(meta_batch)
@@ -193,14 +193,16 @@ class MetaTrainer:
         return scalars | norms, meta_gradients, swn_gradients
 
     def _validate_step(self, episode: Episode) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-        evidence, chosen = observe(self.learner, self.method, episode, self.adaptation)
-        results, soft_weights = self._query(episode, evidence, chosen)
-        return summarize(results, chosen, episode), soft_weights
+        evidence, chosen = pseudo_label(self.learner, self.method, episode, self.adaptation)
+        results, soft_weights = self._adapt_and_classify(episode, evidence, chosen)
+        return scalars_of(results, chosen, episode), soft_weights
 
-    def _query(
+    def _adapt_and_classify(
         self, episode: Episode, evidence: Evidence, chosen: PseudoLabeled
     ) -> tuple[QueryResults, tf.Tensor]:
         """Returns the losses with the accuracy, and the weights of the logits `[R, N]`."""
         stage = adapt(self.learner, self.method, evidence, chosen)
-        results = judge(self.learner, stage.path, episode.query, evidence.shot, self.adaptation)
+        results = query_results(
+            self.learner, stage.path, episode.query, evidence.shot, self.adaptation
+        )
         return results, stage.chosen.logit_weights

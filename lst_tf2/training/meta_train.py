@@ -22,7 +22,7 @@ from lst_tf2.models.learner import Learner
 from lst_tf2.progress import Progress
 from lst_tf2.runs.checkpoints import CheckpointStore
 from lst_tf2.runs.initial_weights import restore_start
-from lst_tf2.runs.run_folder import claimed
+from lst_tf2.runs.run_folder import open_run
 from lst_tf2.stopping import end_signal
 from lst_tf2.structures import Episode
 from lst_tf2.training.distributed_step import DistributedMetaTrainer
@@ -60,8 +60,8 @@ def meta_train(config: MetaTrainConfig, *, overwrite: bool = False) -> str:
     )
     trainer = build_trainer(config, distribution)
     is_writing = distribution.is_chief
-    claim = claimed(config.run_folder, config, overwrite=overwrite)
-    with claim if is_writing else contextlib.nullcontext():
+    run = open_run(config.run_folder, config, overwrite=overwrite)
+    with run if is_writing else contextlib.nullcontext():
         distribution.wait_for_all()
         folder = pathlib.Path(config.run_folder)
         store = CheckpointStore(folder, trainer.named_variables())

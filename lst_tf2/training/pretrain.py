@@ -15,7 +15,7 @@ from lst_tf2.models.learner import PretrainModel
 from lst_tf2.progress import Progress
 from lst_tf2.runs.checkpoints import CheckpointStore, optimizer_variables
 from lst_tf2.runs.initial_weights import restore_kernels
-from lst_tf2.runs.run_folder import claimed
+from lst_tf2.runs.run_folder import open_run
 from lst_tf2.structures import Examples
 from lst_tf2.training.augmentation import NUM_TURNS
 from lst_tf2.training.average import Average
@@ -97,7 +97,7 @@ def pretrain(config: PretrainConfig, *, overwrite: bool = False) -> str:
         config.num_classes,
         "pass that number",
     )
-    with claimed(config.run_folder, config, overwrite=overwrite) as folder:
+    with open_run(config.run_folder, config, overwrite=overwrite) as folder:
         trainer = Pretrainer(config)
         store = CheckpointStore(folder, trainer.named_variables())
         steps = range(store.restore_newest(), config.loop.num_steps)

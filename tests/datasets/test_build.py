@@ -13,7 +13,7 @@ from lst_tf2.errors import InputError, MissingInputError
 from tests.builders import read_files, save_image, write_source
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
-SMALL = writer.Recipe(image_size=8)
+SMALL = writer.PrepareConfig(image_size=8)
 
 
 def class_names(folder):
@@ -24,7 +24,7 @@ def class_names(folder):
 
 
 def convert(path, image_size):
-    return fit_images.convert_image(fit_images.decode_image(path.read_bytes()), image_size)
+    return fit_images.convert_image(fit_images.open_image(path.read_bytes()), image_size)
 
 
 def pixel(path, x=4, y=4, image_size=8):
@@ -38,7 +38,7 @@ def pixel(path, x=4, y=4, image_size=8):
 
 def test_folder_gets_the_layout(tmp_path):
     source = write_source(tmp_path / "source", num_classes=10, num_images=5)
-    report = build.prepare_folder(source, tmp_path / "out", recipe=SMALL)
+    report = build.prepare_folder(source, tmp_path / "out", config=SMALL)
     assert report.num_classes == {"train": 6, "val": 2, "test": 2}
     names = class_names(tmp_path / "out")
     assert {split: len(found) for split, found in names.items()} == report.num_classes
@@ -57,7 +57,9 @@ def test_seed_determines_every_file(tmp_path):
     source = write_source(tmp_path / "source", num_classes=8, num_images=8)
     first, again, other = (
         read_files(
-            build.prepare_folder(source, tmp_path / name, recipe=writer.Recipe(8, 0.5, s)).folder
+            build.prepare_folder(
+                source, tmp_path / name, config=writer.PrepareConfig(8, 0.5, s)
+            ).folder
         )
         for name, s in (("first", 3), ("again", 3), ("other", 4))
     )
@@ -77,7 +79,7 @@ def test_shares_of_100_classes_are_those_of_the_paper():
 def test_record_names_settings_and_classes(tmp_path):
     source = write_source(tmp_path / "source")
     (source / "class0" / "notes.txt").write_text("not an image")
-    out = build.prepare_folder(source, tmp_path / "out", recipe=SMALL).folder
+    out = build.prepare_folder(source, tmp_path / "out", config=SMALL).folder
     record = json.loads((out / checksums.RECORD_NAME).read_text())
     assert (record["seed"], record["image_size"], record["unlabeled_fraction"]) == (0, 8, 0.5)
     assert {split: set(names) for split, names in record["classes"].items()} == class_names(out)
@@ -88,7 +90,7 @@ def test_names_that_differ_in_suffix_alone_are_both_kept(tmp_path):
     source = write_source(tmp_path / "source")
     save_image(source / "class0" / "0.jpg")
     save_image(source / "class0" / ("ä" * 124 + ".JPEG"))
-    report = build.prepare_folder(source, tmp_path / "out", recipe=SMALL)
+    report = build.prepare_folder(source, tmp_path / "out", config=SMALL)
     assert sum(report.num_images.values()) == 5 * 4 + 2
 
 
@@ -170,7 +172,7 @@ def test_unreadable_files_are_skipped_and_listed(tmp_path, monkeypatch):
     save_image(bad / "bomb.png", size=(100, 100))
     (bad / ".hidden.png").touch()
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)  # An error from 2000 on.
-    report = build.prepare_folder(source, tmp_path / "out", recipe=SMALL)
+    report = build.prepare_folder(source, tmp_path / "out", config=SMALL)
     names = {os.path.basename(name) for name, _ in report.skipped}
     assert names == {
         *("empty.png", "text.jpg", "cut.png", "animation.gif", "folder.png"),
@@ -187,7 +189,7 @@ def test_class_without_two_readable_images_is_refused(tmp_path):
     source = write_source(tmp_path / "source", num_images=2)
     (source / "class2" / "1.png").write_bytes(b"broken")
     with pytest.raises(InputError, match=r"at least 2 images .*'class2', received 1"):
-        build.prepare_folder(source, tmp_path / "out", recipe=SMALL)
+        build.prepare_folder(source, tmp_path / "out", config=SMALL)
     assert [path.name for path in tmp_path.iterdir()] == ["source"]
 
 
@@ -201,13 +203,13 @@ def test_what_is_there_stays(tmp_path, kind):
     kept.parent.mkdir(exist_ok=True)
     kept.write_text("mine")
     with pytest.raises(InputError, match="never overwritten; choose another folder"):
-        build.prepare_folder(source, out, recipe=SMALL)
+        build.prepare_folder(source, out, config=SMALL)
     assert kept.read_text() == "mine"
 
 
 def test_empty_out_is_filled(tmp_path):
     (tmp_path / "out").mkdir()
-    build.prepare_folder(write_source(tmp_path / "source"), tmp_path / "out", recipe=SMALL)
+    build.prepare_folder(write_source(tmp_path / "source"), tmp_path / "out", config=SMALL)
     assert (tmp_path / "out" / checksums.RECORD_NAME).is_file()
 
 
@@ -240,7 +242,7 @@ def test_bad_shares_are_refused(tmp_path, shares):
 def test_too_few_classes_are_refused(tmp_path):
     source = write_source(tmp_path / "source", num_classes=2)
     with pytest.raises(InputError, match=r"enough classes .* received 2"):
-        build.prepare_folder(source, tmp_path / "out", recipe=SMALL)
+        build.prepare_folder(source, tmp_path / "out", config=SMALL)
 
 
 @pytest.mark.parametrize(
@@ -248,7 +250,7 @@ def test_too_few_classes_are_refused(tmp_path):
 )
 def test_bad_recipe_is_refused(changes):
     with pytest.raises(InputError, match=f"Expected .*{next(iter(changes)).split('_')[0]}"):
-        writer.Recipe(**changes)
+        writer.PrepareConfig(**changes)
 
 
 @pytest.mark.parametrize("is_folder", [True, False])
@@ -257,12 +259,12 @@ def test_link_out_of_the_source_is_refused(tmp_path, is_folder):
     link = source / "linked" if is_folder else source / "class0" / "linked.png"
     link.symlink_to(secret.parent if is_folder else secret)
     with pytest.raises(InputError, match=r"received link .*linked.* to .*other"):
-        build.prepare_folder(source, tmp_path / "out", recipe=SMALL)
+        build.prepare_folder(source, tmp_path / "out", config=SMALL)
 
 
 def test_link_within_the_source_is_followed(tmp_path):
     source = write_source(tmp_path / "source")
     (source / "class0" / "linked.png").symlink_to("0.png")
     (tmp_path / "link").symlink_to(source)
-    report = build.prepare_folder(tmp_path / "link", tmp_path / "out", recipe=SMALL)
+    report = build.prepare_folder(tmp_path / "link", tmp_path / "out", config=SMALL)
     assert sum(report.num_images.values()) == 21

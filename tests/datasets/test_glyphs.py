@@ -101,7 +101,7 @@ def test_image_is_rgb_and_depends_on_the_generator_alone(image_size):
 
 def test_plain_recipe_shows_an_upright_centred_glyph():
     # Without any variation the ink of an H spans exactly half the image, in its middle.
-    plain = glyphs.Recipe(
+    plain = glyphs.Variation(
         glyph_side=(0.5, 0.5),
         shift=0,
         rotation_degrees=0,
@@ -121,11 +121,11 @@ def test_plain_recipe_shows_an_upright_centred_glyph():
 
 
 def test_ink_and_ground_contrast():
-    recipe = dataclasses.replace(
-        glyphs.RECIPE, min_contrast=0.6, gradient=0, texture=0, max_strokes=0, noise=(0, 0)
+    variation = dataclasses.replace(
+        glyphs.VARIATION, min_contrast=0.6, gradient=0, texture=0, max_strokes=0, noise=(0, 0)
     )
     for seed in range(10):
-        image = glyphs.render_glyph("A", FONT_PATHS[1], np.random.default_rng(seed), 32, recipe)
+        image = glyphs.render_glyph("A", FONT_PATHS[1], np.random.default_rng(seed), 32, variation)
         luma = image @ glyph_drawing.LUMA / 255
         assert np.ptp(luma) > 0.59  # Colours are rounded to 1/255.
 

@@ -13,12 +13,12 @@ from PIL import Image
 from lst_tf2.datasets import checksums, partial_folder, writer
 from lst_tf2.datasets.fit_images import fit_array, fit_file
 from lst_tf2.datasets.source import SourceClass, WholeImages
-from lst_tf2.datasets.writer import Recipe, draw_unlabeled, free_folder, write_dataset
+from lst_tf2.datasets.writer import PrepareConfig, draw_unlabeled, free_folder, write_dataset
 from lst_tf2.errors import InputError
 from lst_tf2.progress import Progress
 from tests.builders import FakeImages, fake_classes, read_files
 
-SMALL = Recipe(image_size=8)
+SMALL = PrepareConfig(image_size=8)
 
 
 def names_in(folder):
@@ -37,7 +37,7 @@ def test_pools_of_a_class_do_not_depend_on_other_classes():
 
 @pytest.mark.parametrize(("fraction", "count"), [(0.01, 1), (0.3, 3), (0.99, 9)])
 def test_both_pools_get_images(fraction, count):
-    assert len(draw_unlabeled("cat", 10, Recipe(unlabeled_fraction=fraction))) == count
+    assert len(draw_unlabeled("cat", 10, PrepareConfig(unlabeled_fraction=fraction))) == count
 
 
 def test_pools_of_the_source_are_kept(tmp_path):
@@ -140,8 +140,8 @@ def test_cut_line_costs_one_class(tmp_path):
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"recipe": Recipe(8, 0.25)}, "another unlabeled_fraction;"),
-        ({"recipe": Recipe(9, 0.5, 1)}, "another image_size, seed;"),
+        ({"config": PrepareConfig(8, 0.25)}, "another unlabeled_fraction;"),
+        ({"config": PrepareConfig(9, 0.5, 1)}, "another image_size, seed;"),
         ({"classes": fake_classes(num_images=5)}, "another source;"),
         ({"classes": fake_classes(num_classes=4)}, "another source;"),
     ],
@@ -150,7 +150,7 @@ def test_other_plan_is_refused_and_nothing_lost(tmp_path, change, named):
     before = read_files(interrupt(tmp_path))
     with pytest.raises(InputError, match=named):
         write_dataset(
-            tmp_path / "out", change.get("classes", fake_classes()), change.get("recipe", SMALL)
+            tmp_path / "out", change.get("classes", fake_classes()), change.get("config", SMALL)
         )
     assert read_files(tmp_path / ".out.partial") == before
 

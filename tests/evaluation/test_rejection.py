@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lst_tf2.evaluation.episode import DISTRACTOR, RIGHT, WRONG, judge_labels
+from lst_tf2.evaluation.episode import DISTRACTOR, RIGHT, WRONG, outcomes_of
 from lst_tf2.evaluation.rejection import calibration_error, rejected_distractors, reliability
 
 
 def test_outcomes_of_labels():
     probs = tf.constant([[0.8, 0.1], [0.3, 0.4], [0.9, 0.1], [0.2, 0.1]])
-    outcomes = judge_labels(probs, tf.constant([0, 0, -1, -1]))
+    outcomes = outcomes_of(probs, tf.constant([0, 0, -1, -1]))
     np.testing.assert_array_equal(outcomes, [RIGHT, WRONG, DISTRACTOR, DISTRACTOR])
 
 

@@ -6,7 +6,7 @@ from lst_tf2.config import EpisodeConfig, ListConfig, MetaTestConfig, MetaTrainC
 from lst_tf2.errors import InputError
 from lst_tf2.evaluation.training_note import check_way, note_differences
 from lst_tf2.storage.files import write_json
-from tests.builders import claim
+from tests.builders import begin_run
 
 
 @pytest.fixture(name="config")
@@ -15,7 +15,7 @@ def fixture_config(tmp_path):
     lists = ListConfig("data/x", "train", EpisodeConfig())
     validation = ListConfig("data/x", "val", EpisodeConfig(queries_per_class=1))
     run = MetaTrainConfig(str(tmp_path / "run"), "pre", lists, validation)
-    claim(run.run_folder, run)
+    begin_run(run.run_folder, run)
     tested = ListConfig(
         "data/x", "test", EpisodeConfig(queries_per_class=1, unlabeled_per_class=99)
     )

@@ -17,7 +17,7 @@ from lst_tf2.predict.applications import list_applications
 from lst_tf2.predict.backbones import from_model
 from lst_tf2.predict.loading import list_backbones, load_backbone
 from lst_tf2.runs.checkpoints import CheckpointStore
-from tests.builders import claim, write_data_set
+from tests.builders import begin_run, write_data_set
 
 CONFIG = ModelConfig(filters=(3, 4), image_size=16)
 RNG = np.random.default_rng(0)
@@ -50,7 +50,7 @@ class Run:
 
 def write_run(folder, config, data_folder=""):
     learner, stats = learner_of(config)
-    claim(folder, Run(config, str(data_folder)), overwrite=False)
+    begin_run(folder, Run(config, str(data_folder)), overwrite=False)
     CheckpointStore(folder, learner.named_variables()).save(7)
     return learner, stats
 

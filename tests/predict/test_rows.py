@@ -4,13 +4,13 @@ import io
 import numpy as np
 
 from lst_tf2.predict.proposals import doubt_of, propose
-from lst_tf2.predict.rows import Row, judge, write_rows
+from lst_tf2.predict.rows import Row, image_rows, write_rows
 
 
 def test_status_and_labels():
     probs = np.array([[0.9, 0.05], [0.5, 0.3], [0.1, 0.2], [0.3, 0.3]])
     none = np.array([0.05, 0.2, 0.7, 0.4])
-    rows = list(judge(list("abcd"), ["cat", "dog"], probs, none, abstain=0.8))
+    rows = list(image_rows(list("abcd"), ["cat", "dog"], probs, none, abstain=0.8))
     assert rows == [
         Row("a", "cat", 0.9, "dog", 0.05, "ok"),
         Row("b", "cat", 0.5, "dog", 0.3, "abstained"),

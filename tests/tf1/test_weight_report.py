@@ -6,7 +6,7 @@ import pytest
 from lst_tf2.errors import InputError
 from lst_tf2.runs.checkpoints import read_arrays
 from lst_tf2.tf1 import weight_files, weight_import
-from lst_tf2.tf1.weight_report import format_table, verify
+from lst_tf2.tf1.weight_report import conversion_table, verify
 from tests.tf1_graph import SMALL, small_groups, write_npy_files
 
 
@@ -25,7 +25,7 @@ def test_verify_names_what_changed(tmp_path):
 def test_table_names_every_array(tmp_path):
     write_npy_files(tmp_path / "old", small_groups())
     read = weight_import.read_step(weight_files.find_steps(tmp_path / "old")[7], 7, SMALL)
-    lines = format_table(read).splitlines()
+    lines = conversion_table(read).splitlines()
     assert len(lines) == len(read.targets) + 2
     assert any("swn_weights/RN_fc_w1" in line and "dense1_kernel" in line for line in lines)
     assert lines[-1].startswith("LST checkpoint, step 7: ")

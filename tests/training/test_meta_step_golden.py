@@ -9,7 +9,7 @@ from lst_tf2.adaptation.lst import class_prototypes
 from lst_tf2.adaptation.registry import load_method
 from lst_tf2.config import AdaptationConfig
 from lst_tf2.tf1.variable_names import learner_names
-from lst_tf2.training.meta_step import adapt, observe
+from lst_tf2.training.meta_step import adapt, pseudo_label
 from tests.golden_files import IS_DOUBLE, Golden
 
 pytestmark = pytest.mark.large
@@ -83,7 +83,7 @@ def test_inner_loop_matches(letter):
     learner, config = golden.learner(), adaptation_of(golden)
     method = load_method(config, learner)
     episode = golden.episode(golden.config["tasks"][0])
-    evidence, chosen = observe(learner, method, episode, config)
+    evidence, chosen = pseudo_label(learner, method, episode, config)
     golden.assert_close(evidence.support.embeddings, "emb_support", 5e-5)
     golden.assert_close(evidence.unlabeled.embeddings, "emb_unlabeled", 5e-5)
     np.testing.assert_array_equal(chosen.targets, golden.truth("pseudo_labels"))
@@ -189,8 +189,8 @@ def test_five_steps_match():
 def test_steps_without_updates_match():
     golden = Golden("trajectory_a")
     trainer = trainer_of(golden, recompute=False)
-    judge = tf.function(lambda episode: trainer.validate_step(episode)[0])
-    steps = [[judge(golden.episode(seed)) for seed in seeds] for seeds in golden.config["steps"]]
+    validate = tf.function(lambda episode: trainer.validate_step(episode)[0])
+    steps = [[validate(golden.episode(seed)) for seed in seeds] for seeds in golden.config["steps"]]
     for ours, theirs in LOSSES.items():
         losses = np.mean([[episode[ours] for episode in step] for step in steps], axis=1)
         golden.assert_close(losses, f"no_update/{theirs}", 3e-6)

@@ -19,8 +19,8 @@ def piles_and_subject(
     name = values.backbone
     if not name:
         return piles_config(cls, settings, values), None
-    from lst_tf2.predict.judging import described_by_config, subject_of  # Imports TensorFlow.
     from lst_tf2.predict.loading import load_backbone
+    from lst_tf2.predict.subjects import described_by_config, subject_of  # Imports TensorFlow.
 
     backbone = load_backbone(name)
     config = piles_config(cls, settings, values, **described_by_config(name, backbone))
