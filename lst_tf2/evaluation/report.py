@@ -104,13 +104,14 @@ def title_of(summary: dict) -> str:
 
 def table_rows(summaries: Sequence[dict], names: Sequence[str]) -> list[list[str]]:
     """Returns the table of some meta-tests, one column each, accuracies in percent."""
-    stages = max(len(summary["per_stage"]) for summary in summaries)
+    counts = {len(summary["per_stage"]) for summary in summaries}
+    stages = f" ({counts.pop()})" if len(counts) == 1 else ""
     method = _common_method(summaries)
     head, *more = zip(*titles_of(summaries, names), strict=True)
     rows = [
         ("support only", lambda s: describe(s["baseline"])),
         (f"{method}, first stage", lambda s: describe(s["per_stage"][0])),
-        (f"{method}, last stage ({stages}), last step", lambda s: describe(s["last_step"])),
+        (f"{method}, last stage{stages}, last step", lambda s: describe(s["last_step"])),
         (f"{method}, best step (as the paper reports)", lambda s: describe(s["best_step"])),
         ("paired gain, first stage", lambda s: signed(s["first_stage_gain"])),
         ("paired gain, last step", lambda s: signed(s["gain"])),
@@ -213,7 +214,7 @@ def draw_stages(summaries: Sequence[dict]):
     columns = min(len(summaries), MAX_COLUMNS)
     rows = math.ceil(len(summaries) / columns)
     size = (5.5 * columns, 4 * rows)
-    figure = Figure(figsize=size)
+    figure = Figure(figsize=size, layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
     panels = grid.flatten()
     for panel, summary, title in zip(panels, summaries, titles_of(summaries, names), strict=False):
@@ -225,8 +226,7 @@ def draw_stages(summaries: Sequence[dict]):
         panel.remove()
     for panel in grid[:, 0]:
         panel.set_ylabel("accuracy, %")
-    panels[0].legend(loc="best")
-    figure.tight_layout()
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 
 

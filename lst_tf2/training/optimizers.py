@@ -36,10 +36,6 @@ class HalvingSchedule(keras.optimizers.schedules.LearningRateSchedule):
         halved = tf.maximum(self.config.initial_lr * 0.5**drops, self.config.min_lr)
         return tf.where(drops > 0, halved, self.config.initial_lr)
 
-    def get_config(self) -> dict:
-        """Returns the arguments as a dict, as Keras asks of a schedule."""
-        return {"config": self.config}
-
 
 def schedule_of(config: OptimizerConfig) -> keras.optimizers.schedules.LearningRateSchedule:
     """Returns the rate by the number of updates that were made."""

@@ -77,6 +77,15 @@ def test_a_path_is_told_where_nothing_else_differs(summary):
     assert report.differing_settings([summary, other]) == ["test_iter"]
 
 
+def test_last_stage_has_no_number_where_numbers_of_stages_differ(summary):
+    other = with_settings(summary, self_training__num_stages=1)
+    for name in ("per_stage", "pseudo_label_accuracy"):
+        other[name] = summary[name][:1]
+    table = report.format_tables([summary, other])
+    assert "LST, last stage, last step" in table
+    assert columns_of(table) == [["num_stages=1", "num_stages=4"]]
+
+
 def test_many_results_fill_several_tables(summary):
     others = [with_settings(summary, test_list__seed=seed) for seed in range(12)]
     tables = report.format_tables(others).split("\n\n")
