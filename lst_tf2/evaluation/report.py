@@ -226,7 +226,12 @@ def draw_stages(summaries: Sequence[dict]):
         panel.remove()
     for panel in grid[:, 0]:
         panel.set_ylabel("accuracy, %")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    figure.legend(
+        *panels[0].get_legend_handles_labels(),
+        loc="outside lower center",
+        ncols=3,
+        fontsize="small",
+    )
     return figure
 
 
