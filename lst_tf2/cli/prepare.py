@@ -36,6 +36,7 @@ from collections.abc import Sequence
 from absl import flags
 
 from lst_tf2.cli.command import Command
+from lst_tf2.cli.fitting_flags import list_shortages, pretraining_flags
 from lst_tf2.cli.flag_rows import build_from
 from lst_tf2.data.layout import POOLS
 from lst_tf2.datasets.build import prepare_folder, prepare_published
@@ -78,12 +79,16 @@ def summary_lines(prepared: PreparedData, image_size: int, max_shown: int = 20) 
         lines.append(f"{split}: {count} classes, {labeled} labeled, {unlabeled} unlabeled images")
     lines.append(f"Wrote {sum(prepared.num_images.values())} images in {prepared.folder}")
     root, name = prepared.folder.parent, prepared.folder.name
-    where = f" --data_path={root.parent}" if root != pathlib.Path("data").resolve() else ""
     if root.name == "data":
-        lines.append(
-            f"Next: lst pretrain --dataset={name}{where} "
-            f"--img_size={image_size} --pretrain_class_num={prepared.num_classes['train']}"
-        )
+        num_images = sum(prepared.num_images[f"{pool}_train"] for pool in POOLS)
+        following = [
+            f"--dataset={name}",
+            *([] if root == pathlib.Path("data").resolve() else [f"--data_path={root.parent}"]),
+            f"--img_size={image_size}",
+            f"--pretrain_class_num={prepared.num_classes['train']}",
+            *pretraining_flags(num_images),
+        ]
+        lines += [*list_shortages(prepared.folder), f"Next: lst pretrain {' '.join(following)}"]
     else:
         lines.append("Next: move it into a folder named data, where lst pretrain --dataset looks.")
     return lines

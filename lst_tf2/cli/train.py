@@ -7,6 +7,7 @@ from absl import flags
 
 from lst_tf2.cli import flag_tables, original_paths, run_configs
 from lst_tf2.cli.command import Command, repeat_flags
+from lst_tf2.cli.fitting_flags import test_flags, training_flags
 from lst_tf2.cli.flag_rows import build_from
 from lst_tf2.cli.idle_flags import note_idle_flags
 from lst_tf2.cli.tensorflow_run import convert_originals, take_memory_as_needed, tensorflow_run
@@ -59,7 +60,9 @@ def run_pretrain(values: flags.FlagValues, _: Sequence[str]) -> None:
         from lst_tf2.training.pretrain import pretrain
 
         written = pretrain(config, overwrite=values.overwrite)
-        _tell(written, config.run_folder, f"lst train {repeat_flags(values, PRETRAINED_FLAGS)}")
+        repeated = repeat_flags(values, PRETRAINED_FLAGS)
+        fitting = training_flags(config.data_folder)
+        _tell(written, config.run_folder, "lst train", repeated, *fitting)
 
 
 def run_train(values: flags.FlagValues, _: Sequence[str]) -> None:
@@ -79,7 +82,8 @@ def run_train(values: flags.FlagValues, _: Sequence[str]) -> None:
         convert_originals(*original_paths.start(values, config), config.model)
         written = meta_train(config, overwrite=values.overwrite)
         repeated = repeat_flags(values, PRETRAINED_FLAGS + RUN_FLAGS)
-        _tell(written, config.run_folder, f"lst test {repeated} --test_iter=last")
+        fitting = test_flags(config.train_list.data_folder)
+        _tell(written, config.run_folder, "lst test", repeated, *fitting, "--test_iter=last")
 
 
 def run_script(values: flags.FlagValues, words: Sequence[str]) -> None:
@@ -95,8 +99,9 @@ def _check_phase(phase: str, values: flags.FlagValues) -> None:
     check(given in (False, phase), expected, f"--phase={given}", remedy)
 
 
-def _tell(written: str, run_folder: str, hint: str) -> None:
-    print(f"{written}\nCurves: tensorboard --logdir {run_folder}\nNext: {hint.strip()}")
+def _tell(written: str, run_folder: str, *following: str) -> None:
+    command = " ".join(filter(None, following))
+    print(f"{written}\nCurves: tensorboard --logdir {run_folder}\nNext: {command}")
 
 
 def _command(name: str, about: str, body, settings: tuple[type, ...]) -> Command:

@@ -19,7 +19,8 @@ def test_command_prints_counts_and_the_next_command(tmp_path, monkeypatch, run, 
     assert "Skipped 1 files:\n  'class0/bad.png': neither a JPEG nor a PNG file" in printed.out
     assert "train: 3 classes, 6 labeled, 6 unlabeled images\n" in printed.out
     assert printed.out.splitlines()[-1] == (
-        "Next: lst pretrain --dataset=own --img_size=16 --pretrain_class_num=3"
+        "Next: lst pretrain --dataset=own --img_size=16 --pretrain_class_num=3 "
+        "--filters=16,32,64,128 --pretrain_iterations=300"
     )
     assert "images 21/21" in printed.err
 
