@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from lst_tf2.adaptation.graph import TINY, scaled_graph
 from lst_tf2.adaptation.inner_loop import Path
-from lst_tf2.adaptation.logistic import regress_on_sphere
+from lst_tf2.adaptation.logistic import fit_logistic
 from lst_tf2.adaptation.method import (
     Evidence,
     Fit,
@@ -28,6 +28,7 @@ from lst_tf2.adaptation.method import (
 )
 from lst_tf2.adaptation.parts import first_in_class, harden, leave_unweighted, repeat
 from lst_tf2.settings import Settings, setting
+from lst_tf2.structures import Classifier
 
 # Of a probability, where its logarithm is taken.
 LEAST = 1e-4
@@ -64,6 +65,13 @@ class GraphLstConfig(Settings):
     slope: float = setting(1.49, above=0)
     offset: float = setting(3.09)
     keep_above: float = setting(0.82, at_least=0, at_most=1, search=(0.6, 0.7, 0.8, 0.9))
+    # An image that is kept counts as likely as it is of any class, to the power `trust`; 0: each
+    # alike. Embeddings lose `centring` of their mean; then labels move in `refine_steps` of soft
+    # k-means on the sphere, where a cosine counts `temperature` times.
+    trust: float = setting(0.0, at_least=0, search=(0.0, 1.0, 2.0))
+    centring: float = setting(0.0, at_least=0, at_most=1, search=(0.0, 0.5, 1.0))
+    refine_steps: int = setting(0, at_least=0, search=(0, 1, 3))
+    temperature: float = setting(10.0, above=0)
     # The head: logistic regression on the sphere, every class of the same weight.
     support_share: float = setting(0.3, above=0, at_most=1, search=(0.2, 0.3, 0.4, 0.5))
     penalty: float = setting(0.01, above=0, search=(0.003, 0.01, 0.03))
@@ -205,8 +213,9 @@ def keep_likely(config: GraphLstConfig) -> Select:
     """Returns a selection of what is of a class with a probability above `keep_above`."""
 
     def select(evidence: Evidence, probs: tf.Tensor) -> Selection:
-        is_kept = tf.reduce_max(probs, axis=1) > config.keep_above
-        return Selection(tf.range(probs.shape[0]), harden(probs), tf.cast(is_kept, probs.dtype))
+        is_kept = tf.cast(tf.reduce_max(probs, axis=1) > config.keep_above, probs.dtype)
+        weights = is_kept * tf.reduce_sum(probs, axis=1) ** config.trust
+        return Selection(tf.range(probs.shape[0]), harden(probs), weights)
 
     return select
 
@@ -215,24 +224,49 @@ def fit_balanced(config: GraphLstConfig) -> Fit:
     """Returns a logistic regression in which every class weighs the same.
 
     The support images of a class have `support_share` of its weight, all of it where none of
-    the unlabeled images is kept. It is fitted on the sphere, without a bias: the length of
-    a query changes no decision.
+    the unlabeled images is kept. It is fitted on the sphere: the length of a query, from the mean
+    of the embeddings where that is taken off, changes no decision.
     """
 
     def fit(evidence: Evidence, chosen: PseudoLabeled) -> Path:
         support = tf.one_hot(evidence.support_labels, evidence.way)
-        shots = tf.reduce_sum(support, axis=0)
-        kept = chosen.loss_weights[:, tf.newaxis] * chosen.targets
-        counts = tf.reduce_sum(kept, axis=0)
-        shares = tf.where(counts > 0, config.support_share, 1.0)
-        weights = tf.concat(
-            [
-                support @ (shares / shots)[:, tf.newaxis],
-                kept @ ((1 - shares) / tf.maximum(counts, 1))[:, tf.newaxis],
-            ],
-            axis=0,
-        )[:, 0]
-        settings = {"penalty": config.penalty, "steps": config.head_steps}
-        return regress_on_sphere(evidence, chosen, weights, **settings)
+        pair = (evidence.support.embeddings, chosen.features.embeddings)
+        embeddings = tf.concat(pair, axis=0)
+        mean = config.centring * tf.reduce_mean(embeddings, axis=0)
+        on_sphere = tf.nn.l2_normalize(embeddings - mean, axis=1)
+        kept = chosen.loss_weights[:, tf.newaxis]
+        count = support.shape[0]
+
+        def refine(targets):
+            known = tf.concat([support, kept * targets], axis=0)
+            directions = tf.matmul(on_sphere, known, transpose_a=True)
+            directions = tf.nn.l2_normalize(directions, axis=0)
+            return tf.nn.softmax(config.temperature * (on_sphere[count:] @ directions))
+
+        targets = repeat(config.refine_steps, refine, chosen.targets)
+        kernel, _ = fit_logistic(
+            on_sphere,
+            tf.concat([support, targets], axis=0),
+            balanced_weights(support, kept * targets, config.support_share),
+            penalty=config.penalty,
+            steps=config.head_steps,
+            has_bias=False,
+        )
+        return Path(Classifier(kernel, -tf.linalg.matvec(kernel, mean, transpose_a=True)))
 
     return fit
+
+
+def balanced_weights(support: tf.Tensor, kept: tf.Tensor, support_share: float) -> tf.Tensor:
+    """Returns weights `[S + R]` of examples by which every class weighs 1.
+
+    Args:
+        support: `[S, N]`, one-hot.
+        kept: `[R, N]`, how much each of the others counts in each class.
+        support_share: Of the weight of a class that has others.
+    """
+    counts = tf.reduce_sum(kept, axis=0)
+    shares = tf.where(counts > 0, support_share, 1.0)
+    own = tf.linalg.matvec(support, shares / tf.reduce_sum(support, axis=0))
+    others = tf.linalg.matvec(kept, (1 - shares) / tf.maximum(counts, 1))
+    return tf.concat([own, others], axis=0)
