@@ -148,16 +148,16 @@ def test_probability_is_logistic_in_short_and_long_walks():
     np.testing.assert_allclose(probs, expected, atol=0.02)
 
 
-def train(points, labels, kept):
-    """The classifier of two support images, at the axes, and of kept ones."""
-    support = tf.eye(2, 8)
+def train(points, labels, kept, config=CONFIG, shift=0.0):
+    """The classifier of two support images, at the axes, and of kept ones, all moved by `shift`."""
+    support, points = tf.eye(2, 8) + shift, points + np.float32(shift)
     evidence = evidence_of(INITIAL, support, np.array([0, 1], np.int32), tf.constant(points))
     chosen = evidence.accepted._replace(
         features=features_of(points),
         targets=tf.one_hot(labels, 2),
         loss_weights=tf.constant(kept, tf.float32),
     )
-    return graph_lst.fit_balanced(CONFIG)(evidence, chosen).last(INITIAL)
+    return graph_lst.fit_balanced(config)(evidence, chosen).last(INITIAL)
 
 
 def test_head_weighs_classes_the_same_and_leaves_out_what_is_not_kept():
@@ -180,6 +180,31 @@ def test_head_of_a_class_without_kept_images_has_its_support():
     rows = np.concatenate([points[:5], np.eye(2, 8, dtype=np.float32)[[1]]])
     same = train(rows, [0] * 5 + [1], [1] * 6)
     np.testing.assert_allclose(same.kernel, classifier.kernel, atol=1e-4)
+
+
+def test_head_of_centred_embeddings_does_not_see_what_all_share():
+    points, labels = clusters((5, 5))
+    config = GraphLstConfig(centring=1.0)
+    there = classify(train(points, labels, np.ones(10), config, shift=7.0), points + 7)
+    here = classify(train(points, labels, np.ones(10), config), points)
+    np.testing.assert_allclose(there, here, rtol=1e-3, atol=1e-3)
+
+
+def test_wrong_labels_move_to_the_nearest_direction():
+    points, labels = clusters((5, 5))
+    wrong = np.append(labels[:-1], 0)
+    right = train(points, labels, np.ones(10))
+    moved = train(points, wrong, np.ones(10), GraphLstConfig(refine_steps=1, temperature=100.0))
+    np.testing.assert_allclose(moved.kernel, right.kernel, atol=1e-3)
+    assert not np.allclose(train(points, wrong, np.ones(10)).kernel, right.kernel, atol=0.1)
+
+
+def test_what_is_kept_counts_as_likely_as_it_is_of_a_class():
+    evidence = evidence_of(INITIAL, tf.eye(2, 8), np.array([0, 1], np.int32), tf.zeros([3, 8]))
+    probs = tf.constant([[0.9, 0.0], [0.3, 0.35], [0.2, 0.1]])
+    for trust, weights in ((0.0, [1, 1, 0]), (2.0, [0.81, 0.4225, 0])):
+        select = graph_lst.keep_likely(GraphLstConfig(keep_above=0.3, trust=trust))
+        np.testing.assert_allclose(select(evidence, probs).loss_weights, weights, rtol=1e-5)
 
 
 def test_classes_with_unlike_numbers_of_support_images_weigh_the_same():
