@@ -64,14 +64,15 @@ class GraphLstConfig(Settings):
     long_weight: float = setting(0.7, at_least=0, search=(0.0, 0.35, 0.7, 1.0))
     slope: float = setting(1.49, above=0)
     offset: float = setting(3.09)
-    keep_above: float = setting(0.82, at_least=0, at_most=1, search=(0.6, 0.7, 0.8, 0.9))
-    # An image that is kept counts as likely as it is of any class, to the power `trust`; 0: each
-    # alike. Embeddings lose `centring` of their mean; then labels move in `refine_steps` of soft
-    # k-means on the sphere, where a cosine counts `temperature` times.
+    # What is kept: an image of a class with a probability above `keep_above`. It counts as likely
+    # as it is of any class, to the power `trust`; 0: each alike. Embeddings lose `centring` of
+    # their mean; then labels move in `refine_steps` of soft k-means on the sphere, where a cosine
+    # counts `temperature` times.
     trust: float = setting(0.0, at_least=0, search=(0.0, 1.0, 2.0))
     centring: float = setting(0.0, at_least=0, at_most=1, search=(0.0, 0.5, 1.0))
     refine_steps: int = setting(0, at_least=0, search=(0, 1, 3))
     temperature: float = setting(10.0, above=0)
+    keep_above: float = setting(0.82, at_least=0, at_most=1, search=(0.4, 0.6, 0.7, 0.8, 0.9))
     # The head: logistic regression on the sphere, every class of the same weight.
     support_share: float = setting(0.3, above=0, at_most=1, search=(0.2, 0.3, 0.4, 0.5))
     penalty: float = setting(0.01, above=0, search=(0.003, 0.01, 0.03))
