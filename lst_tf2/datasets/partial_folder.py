@@ -1,6 +1,8 @@
 """A data set in the making: a hidden folder beside its place, which a later run can go on with.
 
 Each class that is complete has one line in `classes.jsonl`; what else lies there is written again.
+The line holds what the folder of the class alone would not tell: the files that were skipped, and
+the sizes by which files show that a power cut left empty.
 The folder takes its place when every class is complete, so what is in place is never partial.
 """
 

@@ -4,6 +4,8 @@ A pickle is a program. Python's `pickletools` takes it apart; what stands here f
 operations that arrays need, and refuses all others. A name that a pickle looks up is only ever
 compared, never imported. Nothing that a file declares makes room for more than the file itself
 holds, and long contents become views of the file; each is copied while it is passed, no longer.
+`pickle.Unpickler` with a `find_class` of its own would be shorter, but copies all contents at once,
+and computes for hours where a dict has tuples of tuples of tuples as keys.
 """
 
 import contextlib

@@ -34,7 +34,11 @@ def apply_if_finite(values: Iterable[tf.Tensor], apply: Callable[[], None]) -> t
 
 
 class LossScale:
-    """Keeps the factor by which losses are multiplied before float16 sees their gradients."""
+    """Keeps the factor by which losses are multiplied before float16 sees their gradients.
+
+    One for two optimizers, of which both take a step or neither does; `LossScaleOptimizer` of Keras
+    has a scale for each, and other methods in Keras 2 than in Keras 3.
+    """
 
     def __init__(self):
         self.scale = tf.Variable(INITIAL_SCALE, trainable=False, name="scale")
