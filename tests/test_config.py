@@ -1,3 +1,7 @@
+"""Tests of `config/headings.py`, `config/loops.py`, `config/method.py`, `config/piles.py`,
+`config/recipe.py` and `config/runs.py`.
+"""
+
 import math
 
 import pytest

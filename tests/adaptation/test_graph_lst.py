@@ -1,3 +1,5 @@
+"""Tests of `adaptation/graph_lst.py` and `adaptation/graph.py`."""
+
 import numpy as np
 import pytest
 import tensorflow as tf

@@ -1,4 +1,7 @@
-"""Methods by name: ours, and those of anybody's modules."""
+"""Methods by name: ours, and those of anybody's modules.
+
+Also of `adaptation/method.py` and `adaptation/support.py`.
+"""
 
 import dataclasses
 import pathlib

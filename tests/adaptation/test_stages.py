@@ -1,3 +1,5 @@
+"""Tests of `adaptation/stages.py` and `adaptation/parts.py`."""
+
 import types
 
 import numpy as np

@@ -1,4 +1,7 @@
-"""What TensorBoard gets to read of a test."""
+"""What TensorBoard gets to read of a test.
+
+Also of `evaluation/board_images.py`.
+"""
 
 import io
 import json

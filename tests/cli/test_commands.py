@@ -1,4 +1,8 @@
-"""The command line, each script through one real step in a folder of its own."""
+"""The command line, each script through one real step in a folder of its own.
+
+Also of `cli/tensorflow_run.py`, `cli/test.py`, `cli/train.py`, `training/meta_train.py`,
+`training/pretrain.py` and `evaluation/meta_test.py`.
+"""
 
 import json
 import os

@@ -1,4 +1,8 @@
-"""All methods on the same episodes, by the command line."""
+"""All methods on the same episodes, by the command line.
+
+Also of `evaluation/piles.py`, `evaluation/compare_report.py`, `evaluation/compare_plots.py` and
+`predict/subjects.py`.
+"""
 
 import json
 import shlex

@@ -1,4 +1,7 @@
-"""The command `lst episodes`, on the recorded lists."""
+"""The command `lst episodes`, on the recorded lists.
+
+Also of `cli/list_flags.py`.
+"""
 
 import shlex
 

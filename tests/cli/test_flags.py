@@ -1,3 +1,7 @@
+"""Tests of flags: `cli/flag_rows.py`, `cli/flag_tables.py`, `cli/idle_flags.py`,
+`cli/run_configs.py`.
+"""
+
 import dataclasses
 import json
 

@@ -1,4 +1,7 @@
-"""The command `lst`: what it lists, what its commands teach, and how they refuse."""
+"""The command `lst`: what it lists, what its commands teach, and how they refuse.
+
+Also of `cli/command.py` and `cli/help_text.py`.
+"""
 
 import os
 import shlex

@@ -1,4 +1,7 @@
-"""`lst predict` and `lst letters` on real files, as a user gives the commands."""
+"""`lst predict` and `lst letters` on real files, as a user gives the commands.
+
+Also of `predict/inputs.py`, `predict/job.py` and `predict/piles.py`.
+"""
 
 import csv
 import os

@@ -1,4 +1,7 @@
-"""Pre-training by the modern recipe, from the command line."""
+"""Pre-training by the modern recipe, from the command line.
+
+Also of `runs/initial_weights.py`.
+"""
 
 import json
 

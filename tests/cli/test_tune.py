@@ -1,4 +1,7 @@
-"""Settings that are chosen on validation classes, and used by what comes after."""
+"""Settings that are chosen on validation classes, and used by what comes after.
+
+Also of `cli/next_test.py`, `cli/subjects.py`, `evaluation/tune.py` and `evaluation/tune_report.py`.
+"""
 
 import json
 import re

@@ -1,4 +1,7 @@
-"""Classes and images that stand in two places, found by `lst check` and at every start."""
+"""Classes and images that stand in two places, found by `lst check` and at every start.
+
+Also of `cli/check.py`.
+"""
 
 import shutil
 

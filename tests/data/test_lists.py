@@ -1,3 +1,5 @@
+"""Tests of `data/lists.py`, `data/sampling.py`, `data/layout.py` and `structures.py`."""
+
 import contextlib
 import dataclasses
 import json

@@ -1,3 +1,5 @@
+"""Tests of `data/pipeline.py` and `data/images.py`."""
+
 import numpy as np
 import pytest
 import tensorflow as tf

@@ -1,3 +1,5 @@
+"""Tests of `datasets/build.py` and `datasets/fit_images.py`."""
+
 import json
 import os
 

@@ -1,3 +1,5 @@
+"""Tests of `datasets/glyphs.py` and `datasets/glyph_drawing.py`."""
+
 import dataclasses
 import json
 import os

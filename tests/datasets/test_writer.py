@@ -1,3 +1,7 @@
+"""Tests of `datasets/writer.py`, `datasets/checksums.py`, `datasets/partial_folder.py`,
+`datasets/source.py` and `progress.py`.
+"""
+
 import dataclasses
 import hashlib
 import json

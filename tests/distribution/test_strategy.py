@@ -1,4 +1,7 @@
-"""Two logical devices in one process, and two processes on loopback, against one device."""
+"""Two logical devices in one process, and two processes on loopback, against one device.
+
+Also of `distribution/cluster.py` and `training/distributed_step.py`.
+"""
 
 import json
 import shutil

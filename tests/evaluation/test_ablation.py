@@ -1,3 +1,5 @@
+"""Tests of `evaluation/ablation.py` and `evaluation/tables.py`."""
+
 import copy
 
 import pytest

@@ -1,4 +1,7 @@
-"""Files of results: what they hold, and that none overwrites another."""
+"""Files of results: what they hold, and that none overwrites another.
+
+Also of `evaluation/figures.py`.
+"""
 
 import copy
 import csv

@@ -1,3 +1,5 @@
+"""Tests of `models/calibration.py` and `models/normalizers.py`."""
+
 import dataclasses
 
 import numpy as np

@@ -1,3 +1,7 @@
+"""Tests of `models/layers.py`, `models/learner.py`, `models/resnet12.py` and
+`models/soft_weighting.py`.
+"""
+
 import numpy as np
 import pytest
 import tensorflow as tf

@@ -1,4 +1,7 @@
-"""Low precision, recomputation and compilation: the same numbers, up to what they round."""
+"""Low precision, recomputation and compilation: the same numbers, up to what they round.
+
+Also of `training/gradients.py`.
+"""
 
 import dataclasses
 

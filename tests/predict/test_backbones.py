@@ -1,3 +1,7 @@
+"""Tests of `predict/backbones.py`, `predict/applications.py`, `predict/loading.py` and
+`predict/our_backbones.py`.
+"""
+
 import dataclasses
 import pickle
 import sys

@@ -1,3 +1,5 @@
+"""Tests of `predict/confidence.py` and `predict/estimate.py`."""
+
 import numpy as np
 import pytest
 

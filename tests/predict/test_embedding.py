@@ -1,3 +1,5 @@
+"""Tests of `predict/embedding.py` and `predict/embedding_cache.py`."""
+
 import contextlib
 import sqlite3
 

@@ -1,3 +1,7 @@
+"""Tests of `predict/estimator.py`, `predict/fitted.py`, `predict/training.py`, `predict/labels.py`
+and `predict/saving.py`.
+"""
+
 import copy
 import pickle
 

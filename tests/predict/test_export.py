@@ -1,3 +1,5 @@
+"""Tests of `predict/export.py` and `predict/folding.py`."""
+
 import subprocess
 import sys
 

@@ -1,3 +1,8 @@
+"""Tests of `predict/charts.py`, `predict/embedding_map.py`, `predict/gallery.py`,
+`predict/page.py`, `predict/prediction_figures.py`, `predict/prediction_page.py`,
+`predict/run_page.py` and `predict/thumbnails.py`.
+"""
+
 import re
 
 import numpy as np

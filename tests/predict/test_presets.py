@@ -1,3 +1,5 @@
+"""Tests of `predict/presets.py` and `storage/packing.py`."""
+
 import json
 import shutil
 

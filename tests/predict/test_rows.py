@@ -1,3 +1,5 @@
+"""Tests of `predict/rows.py` and `predict/proposals.py`."""
+
 import csv
 import io
 

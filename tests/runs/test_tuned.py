@@ -1,3 +1,5 @@
+"""Tests of `runs/tuned.py` and `adaptation/tunable.py`."""
+
 import pytest
 
 from lst_tf2.adaptation.tunable import search_space, values_of, with_settings

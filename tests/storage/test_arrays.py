@@ -1,3 +1,5 @@
+"""Tests of `storage/arrays.py`, `memory.py` and `errors.py`."""
+
 import zipfile
 
 import numpy as np

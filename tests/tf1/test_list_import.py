@@ -1,4 +1,7 @@
-"""`lst episodes import`, on the recorded lists."""
+"""`lst episodes import`, on the recorded lists.
+
+Also of `tf1/list_files.py`.
+"""
 
 import dataclasses
 import re

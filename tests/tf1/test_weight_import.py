@@ -1,4 +1,7 @@
-"""The converter, on files written by Python-2-style pickling of the recorded runs' weights."""
+"""The converter, on files written by Python-2-style pickling of the recorded runs' weights.
+
+Also of `cli/convert.py`, `tf1/weight_files.py` and `tf1/variable_names.py`.
+"""
 
 import dataclasses
 

@@ -1,4 +1,7 @@
-"""The losses of pre-training against their formulas, and which variables they teach."""
+"""The losses of pre-training against their formulas, and which variables they teach.
+
+Also of `training/average.py`.
+"""
 
 import dataclasses
 
