@@ -1,6 +1,7 @@
 """Faults that a test brings about without harm to its machine."""
 
 import contextlib
+import io
 import json
 import resource
 
@@ -16,6 +17,19 @@ def files_of_at_most(num_bytes):
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+class InterruptingText(io.StringIO):
+    """Stands for stderr: Ctrl-C comes when `words` are written to it."""
+
+    def __init__(self, words):
+        super().__init__()
+        self.words = words
+
+    def write(self, text):
+        if self.words in text:
+            raise KeyboardInterrupt
+        return super().write(text)
 
 
 def forget_checksums(folder):

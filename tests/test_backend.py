@@ -7,7 +7,7 @@ from lst_tf2.errors import InputError
 
 
 def test_other_backends_are_refused(monkeypatch):
-    monkeypatch.setattr(backend, "configured_backend", lambda: "jax")
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     with pytest.raises(InputError, match="TensorFlow backend, received 'jax'; unset KERAS_BACKEND"):
         backend.require_tensorflow_backend()
 

@@ -1,5 +1,6 @@
 """Tests of `data/lists.py`, `data/sampling.py`, `data/layout.py` and `structures.py`."""
 
+import concurrent.futures
 import contextlib
 import dataclasses
 import json
@@ -143,18 +144,13 @@ def test_damaged_header_is_told_where_there_is_no_checksum(folder, seed):
         path.write_bytes(content)
 
 
-def test_two_runs_that_start_together_open_the_same_lists(folder, monkeypatch):
-    config, others = config_of(folder), []
-
-    def sample_after_another(*arguments):
-        if not others:
-            others.append(None)
-            others.append(open_lists(config))
-        return sample_lists(*arguments)
-
-    monkeypatch.setattr("lst_tf2.data.lists.sample_lists", sample_after_another)
-    ours = open_lists(config)
-    np.testing.assert_array_equal(ours.labeled, others[1].labeled)
+def test_runs_that_start_together_open_the_same_lists(folder):
+    config = config_of(folder)
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        opened = [pool.submit(open_lists, config) for _ in range(4)]
+    first, *others = (future.result() for future in opened)
+    for other in others:
+        np.testing.assert_array_equal(other.labeled, first.labeled)
 
 
 @pytest.mark.parametrize(

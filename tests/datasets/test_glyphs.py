@@ -19,6 +19,7 @@ from lst_tf2.datasets import glyph_drawing, glyphs
 from lst_tf2.errors import InputError, MissingInputError
 from tests.builders import read_files
 from tests.command_line import run
+from tests.faults import InterruptingText
 
 FEW_SPLITS = {"train": ("A", "Ж"), "val": ("Ξ",), "test": ("დ",)}
 FONT_PATHS = [str(glyphs.font_folder() / font) for font in glyphs.FONTS]
@@ -191,10 +192,11 @@ def test_each_class_has_a_stream_of_its_own(tmp_path):
     assert np.any(top_rows[0] != top_rows[1])  # Backgrounds differ, not the characters alone.
 
 
-def test_complete_dataset_is_left_alone(tmp_path, monkeypatch):
+def test_complete_dataset_is_left_alone(tmp_path):
     render_few(tmp_path)  # An empty folder is as good as none.
-    monkeypatch.setattr(glyphs, "render_class", None)
+    times = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     assert render_few(tmp_path) == (tmp_path, 16, False)
+    assert times == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
 
 
 @pytest.mark.parametrize(
@@ -255,19 +257,10 @@ def test_interruption_leaves_the_folder_as_it_was(tmp_path, monkeypatch, had_dat
     if had_dataset:
         render_few(tmp_path / "glyphs")
     before = read_files(tmp_path)
-    render_class, rendered = glyphs.render_class, []
-
-    def interrupt_at_the_third(*arguments):
-        if len(rendered) == 2:
-            raise KeyboardInterrupt
-        render_class(*arguments)
-        rendered.append(arguments)
-
-    monkeypatch.setattr(glyphs, "render_class", interrupt_at_the_third)
+    monkeypatch.setattr(sys, "stderr", InterruptingText("glyphs "))
     settings = glyphs.GlyphSettings(seed=1, images_per_class=2, splits=FEW_SPLITS)
     with pytest.raises(KeyboardInterrupt):
         glyphs.write_dataset(tmp_path / "glyphs", settings, workers=1)
-    assert len(rendered) == 2
     assert read_files(tmp_path) == before
     assert [path.name for path in tmp_path.iterdir()] == ["glyphs"] * had_dataset
 

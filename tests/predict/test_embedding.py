@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from lst_tf2.errors import InputError
-from lst_tf2.predict import embedding, embedding_cache
+from lst_tf2.predict import embedding_cache
 from lst_tf2.predict.embedding import Embedder
 from lst_tf2.predict.embedding_cache import EmbeddingCache
 from lst_tf2.predict.loading import load_backbone
@@ -42,7 +42,7 @@ def test_the_second_time_nothing_is_embedded(paths, tmp_path, monkeypatch):
     expected = found(Embedder(backbone, tmp_path / "cache"), paths)
     paths[3].rename(tmp_path / "another name.png")
     paths[3] = tmp_path / "another name.png"
-    monkeypatch.setattr(embedding, "fit_pixels", lambda *_: pytest.fail("read"))
+    monkeypatch.setattr(Image, "open", lambda *_, **__: pytest.fail("decoded"))
     np.testing.assert_array_equal(found(Embedder(backbone, tmp_path / "cache"), paths), expected)
 
 
