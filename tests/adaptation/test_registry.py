@@ -175,7 +175,7 @@ def test_method_of_another_module_runs(mine):
         ("label_propagation", ("alpha=2",), "alpha of at most 0.999, received 2.0"),
     ],
 )
-def test_what_can_not_be_loaded_is_refused(mine, name, settings, message):
+def test_what_cannot_be_loaded_is_refused(mine, name, settings, message):
     with pytest.raises(InputError, match=message):
         load(name, *settings)
 

@@ -49,7 +49,7 @@ def test_the_same_comparison_gives_the_same_numbers(home):
     assert first == second
 
 
-def test_what_can_not_be_compared(home):
+def test_what_cannot_be_compared(home):
     result = run("lst", "compare", *FLAGS, *KINDS, "--methods=lts", cwd=home)
     assert_refused(result, "method to be one of lst", "'lts'")
     result = run("lst", "compare", *FLAGS, *KINDS, "--balances=even", cwd=home)

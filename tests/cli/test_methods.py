@@ -162,7 +162,7 @@ def test_rates_that_are_not_there_are_one_line(home, rates_run):
     assert_refused(result, "one rate for all inner steps", "received learned ones")
 
 
-def test_methods_that_can_not_be_had_are_one_line(home):
+def test_methods_that_cannot_be_had_are_one_line(home):
     for flags, texts in (
         (["--method=lts"], ["method to be one of lst, graph_lst", "received 'lts'", "(--method)"]),
         (["--method=no_such_module:build"], ["the module no_such_module", "(--method)"]),

@@ -130,7 +130,7 @@ def test_choice_for_a_backbone_is_kept_in_its_folder(tuned_home):
 
 
 @pytest.mark.slow
-def test_what_can_not_be_tuned_is_one_line(tuned_home):
+def test_what_cannot_be_tuned_is_one_line(tuned_home):
     result = run("lst", "tune", *SMALL, "--method=soft_kmeans", cwd=tuned_home)
     assert_refused(result, "settings say what to try", "soft_kmeans", "--method")
     result = run("lst", "tune", *SMALL, "--method=lts", cwd=tuned_home)

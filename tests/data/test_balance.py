@@ -101,7 +101,7 @@ def test_what_no_balance_is(text):
         read_balance(text)
 
 
-def test_counts_that_can_not_be():
+def test_counts_that_cannot_be():
     with pytest.raises(InputError, match="bounds between which 3 classes can have 30 images"):
         read_balance("uniform:1:3").draw(RNG, NAMES, 30, 99)
 

@@ -219,7 +219,7 @@ def test_file_cut_while_in_use_is_noticed(folder):
         source.gather(np.arange(60))
 
 
-def test_folder_that_can_not_be_written_names_the_other_caches(folder):
+def test_folder_that_cannot_be_written_names_the_other_caches(folder):
     (folder / cache.CACHE_FOLDER).write_text("in the way")
     with pytest.raises(InputError, match="the cache `ram` or `none`, or make that folder"):
         open_images(catalogue_of(folder), SIDE, "packed")

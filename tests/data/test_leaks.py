@@ -32,7 +32,7 @@ def test_sound_data_says_nothing_and_is_read_once(folder, capsys):
 
 
 @pytest.mark.parametrize("same", [[3], [[3, 4]], [["no path", "labeled_train/a/b"]], {}, [[["a"]]]])
-def test_record_that_can_not_be_is_made_again(folder, same, capsys):
+def test_record_that_cannot_be_is_made_again(folder, same, capsys):
     leaks.check_dataset(folder)
     path = folder / leaks.RECORD_NAME
     write_json(path, {"files": read_json(path)["files"], "same": same})
@@ -103,7 +103,7 @@ def test_data_set_that_cannot_be_written_is_compared_all_the_same(folder, capsys
 
 
 @pytest.mark.parametrize("name", ["line\nbreak", "tab\t", b"\xff\xfe".decode("utf-8", "replace")])
-def test_names_that_lists_can_not_hold_are_refused(folder, name):
+def test_names_that_lists_cannot_hold_are_refused(folder, name):
     if name.isprintable():
         name = b"\xff\xfe".decode("utf-8", "surrogateescape")
     path = folder / "labeled_train" / "class00" / f"{name}.png"

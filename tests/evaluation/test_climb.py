@@ -42,7 +42,7 @@ class Slope:
 SPACE = {"b": (10, 20, 30), "a": (1, 9, 2, 3)}
 
 
-def test_search_goes_on_from_what_is_better_and_passes_over_what_can_not_be():
+def test_search_goes_on_from_what_is_better_and_passes_over_what_cannot_be():
     slope = Slope()
     found = climb({"a": 0, "b": 10, "c": "x"}, SPACE, slope, passes=1, min_gain=0)
     # While a=0 all b are equal, so the first stays. Then a=1 gains 0.01; a=2 gains 0.01 and
@@ -61,6 +61,6 @@ def test_passes_repeat_the_settings():
     assert climb(start, space, Slope(), passes=2, min_gain=0.006) == {"a": 1, "b": 25}
 
 
-def test_start_that_can_not_be_is_told():
+def test_start_that_cannot_be_is_told():
     with pytest.raises(InputError, match="no 9"):
         climb({"a": 9, "b": 1}, SPACE, Slope(), passes=1, min_gain=0)

@@ -90,6 +90,6 @@ def test_stages_of_methods():
         ({"split": "train"}, "split"),
     ],
 )
-def test_what_can_not_be_compared(settings, message):
+def test_what_cannot_be_compared(settings, message):
     with pytest.raises(InputError, match=message):
         config_of(**settings)

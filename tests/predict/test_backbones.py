@@ -200,7 +200,7 @@ def test_what_is_no_backbone_is_told(tmp_path):
             load_backbone(backbone, 32 if weights else None, weights)
 
 
-def test_weights_that_can_not_be_fetched_are_told(monkeypatch):
+def test_weights_that_cannot_be_fetched_are_told(monkeypatch):
     def refuse(*_, **__):
         raise Exception("URL fetch failure on https://...")
 

@@ -74,7 +74,7 @@ def test_a_damaged_cache_is_made_again(damage, paths, tmp_path):
     np.testing.assert_array_equal(found(Embedder(backbone, tmp_path / "cache"), paths), expected)
 
 
-def test_a_folder_that_can_not_be_is_told(tmp_path):
+def test_a_folder_that_cannot_be_is_told(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"Expected a folder for embeddings at .*file, received"):
         EmbeddingCache(tmp_path / "file", "backbone", 3)

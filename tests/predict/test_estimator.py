@@ -186,7 +186,7 @@ def test_mistakes_are_told(parameters, labels, message, letters):
         LSTClassifier(**parameters).fit(letters.images[:3], np.array(labels, object))
 
 
-def test_a_picture_that_can_not_be_read_is_named(letters, tmp_path):
+def test_a_picture_that_cannot_be_read_is_named(letters, tmp_path):
     (tmp_path / "text.jpg").write_text("text")
     images = [*letters.images[:2], tmp_path / "text.jpg"]
     with pytest.raises(InputError, match=r"received '.*text.jpg', which cannot be read"):

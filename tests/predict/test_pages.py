@@ -129,7 +129,7 @@ def test_a_thousand_images_are_a_small_page(tmp_path, monkeypatch):
     assert page.stat().st_size < 5e6
 
 
-def test_thumbnails_of_what_can_not_be_read_are_missing(tmp_path):
+def test_thumbnails_of_what_cannot_be_read_are_missing(tmp_path):
     assert thumbnail(tmp_path / "gone.png") == ""
     assert encode(np.zeros((8, 8, 3), np.uint8)).startswith("data:image/webp;base64,")
 

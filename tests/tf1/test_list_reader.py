@@ -206,7 +206,7 @@ def test_archive_in_place_of_a_list_is_refused(folder):
         ("val", {"unlabeled": 3}, "Expected a list .*val_3_un_filenames.npy, found none; pass"),
     ],
 )
-def test_settings_that_the_lists_can_not_meet_are_refused(folder, split, settings, message):
+def test_settings_that_the_lists_cannot_meet_are_refused(folder, split, settings, message):
     with pytest.raises(InputError, match=message):
         read(folder, split, **settings)
 
