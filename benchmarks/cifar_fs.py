@@ -9,9 +9,12 @@ published ones into results/cifar_fs/README.md, and its head into README.md.
 import json
 import pathlib
 import re
+import sys
 from typing import Any, NamedTuple
 
 from benchmarks import recipe_steps
+from lst_tf2.cli.command import Command, run
+from lst_tf2.errors import check
 from lst_tf2.evaluation.report import describe
 from lst_tf2.evaluation.tables import markdown_table
 
@@ -107,16 +110,14 @@ def write_between_marks(path: pathlib.Path, text: str) -> None:
     begin, end = MARKS
     pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
     whole, count = pattern.subn(lambda _: f"{begin}\n{text}\n{end}", path.read_text())
-    if count != 1:
-        raise SystemExit(f"Expected one part between {begin} and {end} in {path}, found {count}.")
+    check(count == 1, f"one part between {begin} and {end} in {path}", count, "restore the marks")
     path.write_text(whole)
 
 
-def main() -> None:
+def main(*_) -> None:
     """Writes the table from what results there are."""
     parts = {title: rows for part, title in PARTS.items() if (rows := read_rows(part))}
-    if not parts:
-        raise SystemExit(f"Expected comparisons below {RESULTS}, found none; run `make cifar_fs`.")
+    check(bool(parts), f"comparisons below {RESULTS}", "none", "run `make cifar_fs`")
     tables = [f"{title}:\n\n{table_of(rows)}" for title, rows in parts.items()]
     tables += [f"Published:\n\n{published_table()}"]
     if recipe_steps.FILE.exists():
@@ -127,4 +128,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(Command("python -m benchmarks.cifar_fs", __doc__, main), sys.argv[1:])

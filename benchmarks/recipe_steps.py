@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 
+from lst_tf2.cli.command import Command, run
 from lst_tf2.storage.files import write_json
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -47,21 +48,23 @@ JUDGED = [
 ]
 
 
-def run(*words: str) -> None:
-    """Runs `lst`; ends where it fails."""
-    subprocess.run([sys.executable, "-m", "lst_tf2.cli.main", *words], check=True)
+def run_lst(*words: str) -> None:
+    """Runs `lst`; ends where it fails, as it has told why."""
+    command = [sys.executable, "-m", "lst_tf2.cli.main", *words]
+    if status := subprocess.run(command, check=False).returncode:
+        sys.exit(status)
 
 
 def compare(words: list[str], folder: pathlib.Path) -> list[dict]:
     """Returns method, shot and accuracy of what a recipe gives."""
-    run("pretrain", *DATA, *SHORT, *words, f"--pretrain_w_path={folder}/")
+    run_lst("pretrain", *DATA, *SHORT, *words, f"--pretrain_w_path={folder}/")
     backbone = f"--backbone={folder / 'cifar_fs'}"
-    run("compare", *DATA, backbone, *JUDGED, f"--out={folder}")
+    run_lst("compare", *DATA, backbone, *JUDGED, f"--out={folder}")
     rows = json.loads((folder / "compare_cifar_fs.json").read_text())["rows"]
     return [{key: row[key] for key in ("method", "shot", "accuracy")} for row in rows]
 
 
-def main() -> None:
+def main(*_) -> None:
     """Runs what is missing."""
     found = json.loads(FILE.read_text()) if FILE.exists() else {}
     FILE.parent.mkdir(parents=True, exist_ok=True)
@@ -73,4 +76,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(Command("python -m benchmarks.recipe_steps", __doc__, main), sys.argv[1:])
