@@ -2,7 +2,7 @@
 
     python -m benchmarks.recipe_steps
 
-pre-trains again for each row, with one part taken out or put in, and judges by validation classes.
+pre-trains again for each row, with one part taken out or put in, and tests on validation classes.
 Rows go to results/cifar_fs/recipe_steps.json one by one; what is there is not run again.
 """
 
@@ -42,7 +42,7 @@ STEPS = {
 }
 # The first is the nearest class mean: what the backbone gives without a pile.
 METHODS = ("spherical_kmeans+steps=0", "spherical_kmeans", "graph_lst")
-JUDGED = [
+EVALUATED = [
     *("--split=val", "--episodes=600", "--num_dis=0", "--balances=equal", "--nb_ul_samples=50"),
     f"--methods={','.join(METHODS)}",
 ]
@@ -55,11 +55,11 @@ def run_lst(*words: str) -> None:
         sys.exit(status)
 
 
-def compare(words: list[str], folder: pathlib.Path) -> list[dict]:
+def evaluate(words: list[str], folder: pathlib.Path) -> list[dict]:
     """Returns method, shot and accuracy of what a recipe gives."""
     run_lst("pretrain", *DATA, *SHORT, *words, f"--pretrain_w_path={folder}/")
     backbone = f"--backbone={folder / 'cifar_fs'}"
-    run_lst("compare", *DATA, backbone, *JUDGED, f"--out={folder}")
+    run_lst("compare", *DATA, backbone, *EVALUATED, f"--out={folder}")
     rows = json.loads((folder / "compare_cifar_fs.json").read_text())["rows"]
     return [{key: row[key] for key in ("method", "shot", "accuracy")} for row in rows]
 
@@ -71,7 +71,7 @@ def main(*_) -> None:
     for name, words in STEPS.items():
         if name not in found:
             with tempfile.TemporaryDirectory() as folder:
-                found[name] = {"flags": words, "rows": compare(words, pathlib.Path(folder))}
+                found[name] = {"flags": words, "rows": evaluate(words, pathlib.Path(folder))}
             write_json(FILE, {key: found[key] for key in STEPS if key in found})
 
 

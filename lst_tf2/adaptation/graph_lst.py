@@ -26,7 +26,13 @@ from lst_tf2.adaptation.method import (
     Selection,
     candidates,
 )
-from lst_tf2.adaptation.parts import first_in_class, harden, leave_unweighted, repeat
+from lst_tf2.adaptation.parts import (
+    first_in_class,
+    harden,
+    leave_unweighted,
+    mean_directions,
+    repeat,
+)
 from lst_tf2.settings import Settings, setting
 from lst_tf2.structures import Classifier
 
@@ -239,10 +245,8 @@ def fit_balanced(config: GraphLstConfig) -> Fit:
         count = support.shape[0]
 
         def refine(targets):
-            known = tf.concat([support, kept * targets], axis=0)
-            directions = tf.matmul(on_sphere, known, transpose_a=True)
-            directions = tf.nn.l2_normalize(directions, axis=0)
-            return tf.nn.softmax(config.temperature * (on_sphere[count:] @ directions))
+            means = mean_directions(on_sphere, tf.concat([support, kept * targets], axis=0))
+            return tf.nn.softmax(config.temperature * (on_sphere[count:] @ means))
 
         targets = repeat(config.refine_steps, refine, chosen.targets)
         kernel, _ = fit_logistic(

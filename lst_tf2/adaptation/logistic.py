@@ -68,40 +68,20 @@ def largest_eigenvalue(matrix: tf.Tensor) -> tf.Tensor:
 
 
 def fit_on_sphere(penalty: float) -> Fit:
-    """Returns the fit of logistic regression to embeddings of norm 1, as `regress_on_sphere`."""
+    """Returns the fit of logistic regression to embeddings of norm 1, a path of one step.
+
+    It has no bias, as queries come with norms of their own, which then change no decision.
+    """
 
     def fit(evidence: Evidence, chosen: PseudoLabeled) -> Path:
         weights = chosen.loss_weights
         if weights is not None:
             ones = tf.ones_like(evidence.support.embeddings[:, 0])
             weights = tf.concat([ones, weights], axis=0)
-        return regress_on_sphere(evidence, chosen, weights, penalty=penalty)
+        pair = (evidence.support.embeddings, chosen.features.embeddings)
+        embeddings = tf.nn.l2_normalize(tf.concat(pair, axis=0), axis=1)
+        known = tf.one_hot(evidence.support_labels, evidence.way)
+        targets = tf.concat([known, chosen.targets], axis=0)
+        return Path(fit_logistic(embeddings, targets, weights, penalty=penalty, has_bias=False))
 
     return fit
-
-
-def regress_on_sphere(
-    evidence: Evidence,
-    chosen: PseudoLabeled,
-    loss_weights: tf.Tensor | None,
-    *,
-    penalty: float,
-    steps: int = 300,
-) -> Path:
-    """Returns the logistic regression of embeddings of norm 1, a path of one step.
-
-    It has no bias, as queries come with norms of their own, which then change no decision.
-
-    Args:
-        evidence: With the support set, which comes first.
-        chosen: What was selected, R examples.
-        loss_weights: `[S + R]`; None: ones.
-        penalty: As in `fit_logistic`.
-        steps: Of descent.
-    """
-    pair = (evidence.support.embeddings, chosen.features.embeddings)
-    embeddings = tf.nn.l2_normalize(tf.concat(pair, axis=0), axis=1)
-    known = tf.one_hot(evidence.support_labels, evidence.way)
-    targets = tf.concat([known, chosen.targets], axis=0)
-    settings = {"penalty": penalty, "steps": steps, "has_bias": False}
-    return Path(fit_logistic(embeddings, targets, loss_weights, **settings))

@@ -124,6 +124,16 @@ def repeat(steps: int, fn: Callable, start):
     )[1]
 
 
+def mean_directions(on_sphere: tf.Tensor, shares: tf.Tensor) -> tf.Tensor:
+    """Returns the mean directions `[D, N]` of the classes, columns of norm 1.
+
+    Args:
+        on_sphere: Embeddings `[B, D]`, rows of norm 1.
+        shares: `[B, N]`, how much each counts in each class.
+    """
+    return tf.nn.l2_normalize(tf.matmul(on_sphere, shares, transpose_a=True), axis=0)
+
+
 def first_in_class(members: tf.Tensor, costs: tf.Tensor, most: int) -> tf.Tensor:
     """Returns the places 1, 2, ... `[U, N]` by cost in each class up to `most`; else 0.
 

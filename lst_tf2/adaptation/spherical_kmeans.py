@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from lst_tf2.adaptation.inner_loop import Path
 from lst_tf2.adaptation.method import Evidence, Fit, Label, Method, PseudoLabeled, Select, Selection
-from lst_tf2.adaptation.parts import leave_unweighted, repeat
+from lst_tf2.adaptation.parts import leave_unweighted, mean_directions, repeat
 from lst_tf2.settings import Settings, setting
 from lst_tf2.structures import Classifier
 
@@ -84,5 +84,4 @@ def directions(evidence: Evidence, members: tf.Tensor, shares: tf.Tensor) -> tf.
     known = tf.one_hot(evidence.support_labels, evidence.way)
     embeddings = tf.concat([evidence.support.embeddings, members], axis=0)
     on_sphere = tf.nn.l2_normalize(embeddings, axis=1)
-    sums = tf.matmul(on_sphere, tf.concat([known, shares], axis=0), transpose_a=True)
-    return tf.nn.l2_normalize(sums, axis=0)
+    return mean_directions(on_sphere, tf.concat([known, shares], axis=0))

@@ -5,14 +5,14 @@ Defaults are those of the paper, for data sets of its size.
 
 import os
 
-from lst_tf2.config import SPLITS, EpisodeConfig, MetaTestConfig
+from lst_tf2.config import SPLITS, EpisodeConfig, MetaTestConfig, PretrainConfig
 from lst_tf2.data.layout import Catalogue, scan_split
 from lst_tf2.errors import MissingInputError
 
 # Below so many training images the paper's network and its iterations are too much.
 FEW_IMAGES = 10_000
 FEW_STEPS = 300
-EPOCHS, BATCH = 20, 64
+EPOCHS = 20
 FEWEST_CLASSES = 2
 
 
@@ -20,7 +20,7 @@ def pretraining_flags(num_images: int) -> list[str]:
     """Returns flags of `lst pretrain` for `num_images` images of the training classes."""
     if num_images >= FEW_IMAGES:
         return []
-    steps = max(FEW_STEPS, EPOCHS * num_images // BATCH)
+    steps = max(FEW_STEPS, EPOCHS * num_images // PretrainConfig("", "").batch_size)
     return ["--filters=16,32,64,128", f"--pretrain_iterations={steps}"]
 
 

@@ -30,7 +30,7 @@ from lst_tf2.evaluation.statistics import estimate
 from lst_tf2.progress import Progress
 
 
-class Outcome(NamedTuple):
+class TrialResult(NamedTuple):
     """Holds what some settings find in the episodes of all kinds."""
 
     accuracies: np.ndarray  # [E], at the last step
@@ -45,9 +45,9 @@ class Trial:
         self.learner, self.stages = subject.learner, stages
         self.episodes = {cell: episodes_of(config, cell) for cell in config.cells}
         self.table = embed_episodes(config, subject, self.episodes)
-        self.known: dict[tuple, Outcome] = {}
+        self.known: dict[tuple, TrialResult] = {}
 
-    def __call__(self, values: Values) -> Outcome:
+    def __call__(self, values: Values) -> TrialResult:
         """Returns what these settings find; raises `InputError` if they cannot be."""
         key = tuple(values.items())
         if key not in self.known:
@@ -55,14 +55,14 @@ class Trial:
             gc.collect()  # The graphs of a try are cycles, and many.
         return self.known[key]
 
-    def _run(self, stages: SelfTrainingConfig) -> Outcome:
+    def _run(self, stages: SelfTrainingConfig) -> TrialResult:
         runs = KindRuns(self.learner, stages)
         results = [
             result
             for cell, episodes in self.episodes.items()
             for result in run_from_table(runs.of(cell), self.table, episodes)
         ]
-        return Outcome(
+        return TrialResult(
             accuracies=np.array([result.final[-1] for result in results]),
             confidence=np.concatenate([result.confidence for result in results]),
             outcomes=np.concatenate([result.outcomes for result in results]),
@@ -89,12 +89,12 @@ def tune(config: TuneConfig, subject: Subject | None = None) -> dict[str, Any]:
     with without_retracing_notes():
         found = search(trial, start, space, config)
         before, after = trial(start), trial(found)
-    piles = [(found.confidence, found.outcomes) for found in (before, after)]
+    piles = [(result.confidence, result.outcomes) for result in (before, after)]
     return {
         "before": start,
         "after": found,
         "tried": space,
-        "accuracy": [estimate(found.accuracies) for found in (before, after)],
+        "accuracy": [estimate(result.accuracies) for result in (before, after)],
         "gain": estimate(after.accuracies - before.accuracies),
         "calibration_error": [calibration_error(reliability(*pile)) for pile in piles],
         "episodes": len(after.accuracies),
