@@ -144,22 +144,22 @@ class Distribution:
         self.wait_for_all()
         return result if self.is_chief else action()
 
-    def check_same_step(self, step: int) -> None:
-        """Raises `InputError` unless all workers go on from the same step."""
-        steps = self.gather(np.array([step], np.int64)).tolist()
-        check(
-            set(steps) == {step},
-            f"all workers to find the checkpoint of the same step (the chief: {steps[0]})",
-            steps,
-            "let the run's folder lie where all machines see it",
-            "logdir_base",
-        )
-
 
 def gather_rows(rows: tf.Tensor) -> tf.Tensor:
     """Returns the rows of all replicas in their order; to be called on a replica."""
     # An argument as it came in has no device by which TensorFlow could tell where to gather.
     return tf.distribute.get_replica_context().all_gather(tf.identity(rows), axis=0)
+
+
+def check_same_step(steps: np.ndarray) -> None:
+    """Raises `InputError` unless `steps`, gathered from all workers, are one and the same."""
+    check(
+        len(set(steps.tolist())) == 1,
+        f"all workers to find the checkpoint of the same step (the chief: {steps[0]})",
+        steps.tolist(),
+        "let the run's folder lie where all machines see it",
+        "logdir_base",
+    )
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@
 import contextlib
 import math
 import pathlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 import keras
 import numpy as np
@@ -17,7 +17,7 @@ from lst_tf2.data.images import ImageSource
 from lst_tf2.data.leaks import check_dataset
 from lst_tf2.data.lists import EpisodeLists, open_lists
 from lst_tf2.data.pipeline import meta_batch_indices, stream_episodes, stream_meta_batches
-from lst_tf2.distribution.strategy import Distribution, distribute
+from lst_tf2.distribution.strategy import Distribution, check_same_step, distribute
 from lst_tf2.models.learner import Learner
 from lst_tf2.progress import Progress
 from lst_tf2.runs.checkpoints import CheckpointStore
@@ -67,7 +67,7 @@ def meta_train(config: MetaTrainConfig, *, overwrite: bool = False) -> str:
         store = CheckpointStore(folder, trainer.named_variables())
         # The chief sets aside what is damaged.
         steps = range(distribution.chief_first(store.restore_newest), config.loop.num_steps)
-        distribution.check_same_step(steps.start)
+        check_same_step(distribution.gather(np.array([steps.start])))
         is_owed = owes_validation(config.loop, steps.start, store.record)
         if not steps and not is_owed:
             return f"Nothing to do: {folder / f'step_{steps.start}.npz'} is there already."
@@ -106,6 +106,14 @@ def owes_validation(loop: LoopConfig, step: int, record: Mapping[str, float]) ->
         return False
     was_due = is_due(loop.validate_every_steps, step, loop.num_steps)
     return was_due and record.get("validated", step) < step
+
+
+def validation_indices(turn: int, count: int, length: int) -> list[int]:
+    """Returns the `count` episodes of validation `turn`, from 0, in a list of `length`.
+
+    They go on where the last validation ended, and begin again at the end of the list.
+    """
+    return [index % length for index in range(turn * count, (turn + 1) * count)]
 
 
 class MetaTraining:
@@ -206,8 +214,10 @@ class MetaTraining:
 
         Nothing is kept of a validation that a signal cuts short: it is owed.
         """
-        results = []
-        for episode in self._val_episodes(step):
+        config, lists, results = self.config, self.val_lists, []
+        turn = math.ceil(step / config.loop.validate_every_steps) - 1
+        indices = validation_indices(turn, config.num_val_episodes, len(lists))
+        for episode in stream_episodes(lists, arrange_for_training, indices, self.val_images):
             if end_signal():
                 return
             results.append(self.trainer.validate_step(episode))
@@ -221,10 +231,3 @@ class MetaTraining:
         self.summaries.write_histogram(step, "val/soft_weights", weights)
         self.store.save_if_best(step, scalars["val/accuracy"])
         self.validated = step
-
-    def _val_episodes(self, step: int) -> Iterator:
-        """Returns the episodes of the list in order, beginning again where it ends."""
-        count = self.config.num_val_episodes
-        turn = math.ceil(step / self.config.loop.validate_every_steps) - 1
-        indices = [i % len(self.val_lists) for i in range(turn * count, (turn + 1) * count)]
-        return stream_episodes(self.val_lists, arrange_for_training, indices, self.val_images)

@@ -84,29 +84,25 @@ def test_episodes_together_equal_episodes_one_by_one(folder, protocol, gpus, mon
             np.testing.assert_allclose(getattr(result, name), value, rtol=1e-5, err_msg=name)
 
 
-def test_every_image_is_embedded_once(folder, monkeypatch):
+def test_every_image_is_embedded_once(folder, capsys):
     config = config_of(folder)
     lists = open_lists(config.test_list)
-    seen = []
-    build = calibrated.build_table
-
-    def noting(embed, map_shape, rows, source):
-        seen.extend(rows)
-        return build(embed, map_shape, rows, source)
-
-    monkeypatch.setattr(calibrated, "build_table", noting)
     windows = plan_test_windows(config.test_list.episode, STAGES, "paper")
     learner = Learner(MODEL, way=3)
     stats = calibrated.estimate_statistics(learner, config.test_list.data_folder, config.model, 0)
-    calibrated.run_calibrated(config, learner, lists, windows, ALONE, stats)
+    results = calibrated.run_calibrated(config, learner, lists, windows, ALONE, stats)
     used = {
         row
         for index in range(3)
         for rows in (*lists.labeled_rows(index), *lists.unlabeled_rows(index))
         for row in rows
     }
-    assert len(seen) == len(set(seen))
-    assert used <= set(seen)
+    episodes = [episode_rows(lists, index, PROTOCOL_ARRANGEMENTS["paper"]) for index in range(3)]
+    rows = calibrated.rows_of(episodes)
+    assert len(rows) == len(set(rows))
+    assert used <= set(rows)
+    assert f"embedding {len(rows)}/{len(rows)} " in capsys.readouterr().err
+    assert len(list(results)) == 3
 
 
 def test_base_classes_and_batch_norm_are_needed(folder):

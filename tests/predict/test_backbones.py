@@ -16,10 +16,11 @@ from lst_tf2.errors import InputError
 from lst_tf2.models.layers import ChannelStats
 from lst_tf2.models.learner import Learner
 from lst_tf2.models.normalizers import FixedNormalizer
-from lst_tf2.predict import our_backbones
 from lst_tf2.predict.applications import list_applications
 from lst_tf2.predict.backbones import from_model
+from lst_tf2.predict.folding import fold
 from lst_tf2.predict.loading import list_backbones, load_backbone
+from lst_tf2.predict.our_backbones import from_arrays
 from lst_tf2.runs.checkpoints import CheckpointStore
 from tests.builders import begin_run, write_data_set
 
@@ -61,19 +62,20 @@ def write_run(folder, config, data_folder=""):
 
 @pytest.mark.parametrize("norm", ["batch_norm", "layer_norm", "None"])
 @pytest.mark.parametrize("activation", ["leaky_relu", "relu", "None"])
-def test_a_run_folds_into_plain_layers(norm, activation, tmp_path, monkeypatch):
+def test_a_learner_folds_into_plain_layers(norm, activation, tmp_path):
     config = dataclasses.replace(CONFIG, norm=norm, activation=activation)
-    learner, stats = write_run(tmp_path / "run", config)
-    told = (stats, "these")
-    monkeypatch.setattr(our_backbones, "_statistics", lambda *_: told)
-    backbone = load_backbone(tmp_path / "run")
+    learner, stats = learner_of(config)
+    folded = fold(learner.backbone, stats if norm == "batch_norm" else [])
+    arrays = {f"backbone/{name}": array for name, array in folded.items()}
+    weighing = learner.soft_weighting.named_variables()
+    arrays |= {f"soft_weighting/{name}": array.numpy() for name, array in weighing.items()}
+    backbone = from_arrays(tmp_path, config, arrays, name="run", statistics="these")
     normalizer = FixedNormalizer(learner.backbone.convs, stats) if norm == "batch_norm" else None
     expected = learner.embed(tf.constant(PIXELS), normalizer)
     found = backbone.embed(tf.constant(PIXELS))
     np.testing.assert_allclose(found.maps, expected.maps, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(found.embeddings, expected.embeddings, rtol=1e-4, atol=1e-4)
     assert {type(layer).__module__.split(".")[0] for layer in backbone.model.layers} == {"keras"}
-    weighing = learner.soft_weighting.named_variables()
     for name, variable in backbone.soft_weighting.named_variables().items():
         np.testing.assert_array_equal(variable, weighing[name])
 
