@@ -41,7 +41,7 @@ CONDITIONS = (
 MARKS = ("<!-- cifar_fs begins -->", "<!-- cifar_fs ends -->")
 
 
-class Published(NamedTuple):
+class PublishedRow(NamedTuple):
     """Holds what a paper gives for ResNet-12 on CIFAR-FS, without distractors."""
 
     name: str
@@ -54,11 +54,11 @@ class Published(NamedTuple):
 
 
 PUBLISHED = (
-    Published("ICI", "arXiv:2003.11853", 76.5, 84.3, "no", "yes"),
-    Published("PLCM", "ICCV 2021", 77.6, 86.1, "no", "not stated"),
-    Published("iLPC", "arXiv:2012.07962", 78.6, 85.8, "no", "yes"),
-    Published("MUSIC", "arXiv:2202.00369", 79.0, 87.3, "no", "not stated"),
-    Published("ICI v2", "arXiv:2007.08461", 80.7, 87.2, "no", "yes"),
+    PublishedRow("ICI", "arXiv:2003.11853", 76.5, 84.3, "no", "yes"),
+    PublishedRow("PLCM", "ICCV 2021", 77.6, 86.1, "no", "not stated"),
+    PublishedRow("iLPC", "arXiv:2012.07962", 78.6, 85.8, "no", "yes"),
+    PublishedRow("MUSIC", "arXiv:2202.00369", 79.0, 87.3, "no", "not stated"),
+    PublishedRow("ICI v2", "arXiv:2007.08461", 80.7, 87.2, "no", "yes"),
 )
 
 
@@ -72,7 +72,7 @@ def read_rows(part: str) -> dict[str, dict[tuple[int, int], Any]]:
     return rows
 
 
-def table_of(rows: dict[str, dict[tuple[int, int], Any]]) -> str:
+def part_table(rows: dict[str, dict[tuple[int, int], Any]]) -> str:
     """Returns a part as a table, the best of each column in bold."""
     best = {c: max(found[c]["mean"] for found in rows.values()) for c in COLUMNS}
     lines = [HEADER]
@@ -118,8 +118,8 @@ def main(*_) -> None:
     """Writes the table from what results there are."""
     parts = {title: rows for part, title in PARTS.items() if (rows := read_rows(part))}
     check(bool(parts), f"comparisons below {RESULTS}", "none", "run `make cifar_fs`")
-    tables = [f"{title}:\n\n{table_of(rows)}" for title, rows in parts.items()]
-    tables += [f"Published:\n\n{published_table()}"]
+    tables = [f"{title}:\n\n{part_table(rows)}" for title, rows in parts.items()]
+    tables += [f"PublishedRow:\n\n{published_table()}"]
     if recipe_steps.FILE.exists():
         tables.append(f"{recipe_steps.TITLE}:\n\n{recipe_table()}")
     (RESULTS / "README.md").write_text("\n\n".join(["# CIFAR-FS", CONDITIONS, *tables]) + "\n")

@@ -25,7 +25,7 @@ FIRST_SEED = 3000
 PERCENT = 100
 
 
-def measure(seed: int, abstain: float, **parameters) -> dict[str, float]:
+def measure_draw(seed: int, abstain: float, **parameters) -> dict[str, float]:
     """Returns the figures of one draw, shares in 0..1."""
     draw = draw_letters(LetterSettings(seed=seed))
     queries = (draw.query_images, draw.query_labels)
@@ -59,7 +59,7 @@ def main() -> None:
     asked = parser.parse_args()
     abstain = PredictConfig(support="-", query=("-",)).abstain
     seeds = range(asked.first_seed, asked.first_seed + asked.draws)
-    rows = [measure(s, abstain, method=asked.method, backbone=asked.backbone) for s in seeds]
+    rows = [measure_draw(s, abstain, method=asked.method, backbone=asked.backbone) for s in seeds]
     for name in rows[0]:
         values = PERCENT * np.array([row[name] for row in rows])
         mean, half = estimate(values).values()

@@ -70,7 +70,7 @@ def time_stream(name: str, count: int, rounds: int) -> tuple[float, float]:
     return tuple(float(np.median(pace[1:])) for pace in paces.values())
 
 
-def peak_memory(count: int) -> float:
+def peak_of_queries(count: int) -> float:
     """Returns the peak memory of `lst predict` on so many queries, in megabytes."""
     with tempfile.TemporaryDirectory() as folder:
         root = pathlib.Path(folder)
@@ -91,7 +91,7 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.memory:
         for count in COUNTS:
-            print(f"{count} queries: peak {peak_memory(count):.0f} MB")
+            print(f"{count} queries: peak {peak_of_queries(count):.0f} MB")
         return
     for name, count in (("glyphs", 6400), ("paper", 640)):
         stream, bare = time_stream(name, count, asked.rounds)

@@ -26,7 +26,7 @@ def pretrain_step(recipe: str, model: ModelConfig) -> Callable[[], object]:
     return lambda: [value.numpy() for value in trainer.train_step(step, batch, side).values()]
 
 
-def time_with_limit(model: ModelConfig, rounds: int) -> dict[str, dict[str, float]]:
+def time_recipes(model: ModelConfig, rounds: int) -> dict[str, dict[str, float]]:
     """Returns by recipe the seconds of a step, of its limit, and their ratio."""
     calls = {name: pretrain_step(name, model) for name in RECIPES}
     calls["limit"] = limit(model, forward=[], backward=[BATCH], learns_shortcuts=True)

@@ -48,7 +48,7 @@ EVALUATED = [
 ]
 
 
-def run_lst(*words: str) -> None:
+def run_or_end(*words: str) -> None:
     """Runs `lst`; ends where it fails, as it has told why."""
     command = [sys.executable, "-m", "lst_tf2.cli.main", *words]
     if status := subprocess.run(command, check=False).returncode:
@@ -57,9 +57,9 @@ def run_lst(*words: str) -> None:
 
 def evaluate(words: list[str], folder: pathlib.Path) -> list[dict]:
     """Returns method, shot and accuracy of what a recipe gives."""
-    run_lst("pretrain", *DATA, *SHORT, *words, f"--pretrain_w_path={folder}/")
+    run_or_end("pretrain", *DATA, *SHORT, *words, f"--pretrain_w_path={folder}/")
     backbone = f"--backbone={folder / 'cifar_fs'}"
-    run_lst("compare", *DATA, backbone, *EVALUATED, f"--out={folder}")
+    run_or_end("compare", *DATA, backbone, *EVALUATED, f"--out={folder}")
     rows = json.loads((folder / "compare_cifar_fs.json").read_text())["rows"]
     return [{key: row[key] for key in ("method", "shot", "accuracy")} for row in rows]
 

@@ -71,7 +71,7 @@ class RehearsalConfig(Settings, group="Rehearsal"):
     images_per_class: int = setting(0, flag="images_per_class")
 
 
-def write_images(folder: pathlib.Path, images_per_class: int) -> int:
+def write_noise(folder: pathlib.Path, images_per_class: int) -> int:
     """Writes the data set, half of each class labeled, and returns how many images it has."""
     sources = folder / "sources"
     sources.mkdir(parents=True)
@@ -130,7 +130,7 @@ def rehearse(config: RehearsalConfig, folder: pathlib.Path) -> None:
     data = folder / "data" / "tieredImagenet"
     if not data.exists():
         started_at = time.monotonic()
-        total = write_images(data, config.images_per_class)
+        total = write_noise(data, config.images_per_class)
         print(f"{total} images under {data} in {time.monotonic() - started_at:.0f} s", flush=True)
     rows = {name: run_phase(name, words, folder) for name, words in PHASES.items()}
     table, projected = project(ModelConfig())

@@ -105,7 +105,7 @@ def run_worker(size: str, addresses: str, index: int) -> None:
         DistributionConfig("multi_worker", tuple(addresses.split(",")), index)
     )
     model = SIZES[size]
-    trainer = build_trainer(distribution, model)
+    trainer = small_trainer(distribution, model)
     count, episode = (
         len(distribution.share_of_batch(EPISODES)),
         random_episode(model, EpisodeConfig()),
@@ -121,7 +121,7 @@ def run_worker(size: str, addresses: str, index: int) -> None:
     print(json.dumps(figures))
 
 
-def build_trainer(distribution, model):
+def small_trainer(distribution, model):
     """Returns the trainer that meta-training would use."""
     from lst_tf2.config import AdaptationConfig, OptimizerConfig
     from lst_tf2.models.learner import Learner

@@ -56,7 +56,7 @@ def bench_pretraining(rounds: int) -> dict[str, dict[str, float]]:
     results = {}
     for precision in ["float32", *(["bfloat16"] if has_fast_bfloat16() else [])]:
         model = ModelConfig(image_size=32, precision=precision)
-        for recipe, row in pretrain_step.time_with_limit(model, rounds).items():
+        for recipe, row in pretrain_step.time_recipes(model, rounds).items():
             title = f"pre-train step, {recipe}, 32 pixels, {precision}"
             results[title] = row
             print_row(title, row["run"], row["limit"], row["ratio"])

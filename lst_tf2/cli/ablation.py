@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from absl import flags
 
 from lst_tf2.cli.command import Command
-from lst_tf2.evaluation.ablation import table_rows
+from lst_tf2.evaluation.ablation import ablation_rows
 from lst_tf2.evaluation.results import read_summaries
 from lst_tf2.evaluation.tables import markdown_table
 
@@ -19,7 +19,7 @@ from lst_tf2.evaluation.tables import markdown_table
 def run_ablation(_: flags.FlagValues, words: Sequence[str]) -> None:
     """Prints the table of the results in the folders `words`."""
     summaries = read_summaries([pathlib.Path(word) for word in words])
-    print(markdown_table(table_rows(summaries)))
+    print(markdown_table(ablation_rows(summaries)))
     first = summaries[0]
     print(
         f"{first['way']}-way {first['shot']}-shot, % at the last step, mean ± 95 % over "

@@ -57,12 +57,12 @@ def convert(asked: ConvertFlags) -> Any:
 
 
 def _read_conversions(asked: ConvertFlags) -> list:
-    from lst_tf2.tf1.weight_export import find_checkpoint_files, read_checkpoint
+    from lst_tf2.tf1.weight_export import find_checkpoint_files, read_saved_step
     from lst_tf2.tf1.weight_files import find_steps
     from lst_tf2.tf1.weight_import import read_step
 
     read, find = (
-        (read_checkpoint, find_checkpoint_files) if asked.to_tf1 else (read_step, find_steps)
+        (read_saved_step, find_checkpoint_files) if asked.to_tf1 else (read_step, find_steps)
     )
     found = find(pathlib.Path(asked.source))
     return [read(files, step, asked.model) for step, files in sorted(found.items())]

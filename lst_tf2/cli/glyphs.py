@@ -14,7 +14,7 @@ from absl import flags
 
 from lst_tf2.cli.command import Command
 from lst_tf2.cli.flag_rows import build_from
-from lst_tf2.datasets.glyphs import GlyphSettings, render_dataset, write_dataset
+from lst_tf2.datasets.glyphs import GlyphSettings, render_dataset, write_glyphs
 from lst_tf2.settings import Settings, part, setting
 
 
@@ -37,7 +37,7 @@ class GlyphFlags(Settings, group="The data set"):
 def run_glyphs(values: flags.FlagValues, _: Sequence[str]) -> None:
     """Renders what the flags say and tells what to run next."""
     asked = build_from(GlyphFlags, values)
-    write = write_dataset if asked.overwrite else render_dataset
+    write = write_glyphs if asked.overwrite else render_dataset
     report = write(asked.out, asked.glyphs, asked.workers)
     state = "Wrote" if report.is_new else "Nothing to do, found"
     print(f"{state} {report.num_images} images in {report.folder}")

@@ -86,7 +86,7 @@ def run_train(values: flags.FlagValues, _: Sequence[str]) -> None:
         _tell(written, config.run_folder, "lst test", repeated, *fitting, "--test_iter=last")
 
 
-def run_script(values: flags.FlagValues, words: Sequence[str]) -> None:
+def run_phase(values: flags.FlagValues, words: Sequence[str]) -> None:
     """Runs the training that `--phase` names."""
     is_pretraining = build_from(flag_tables.PhaseFlags, values).phase == "pre"
     (run_pretrain if is_pretraining else run_train)(values, words)
@@ -110,4 +110,4 @@ def _command(name: str, about: str, body, settings: tuple[type, ...]) -> Command
 
 PRETRAIN = _command("lst pretrain", PRETRAIN_ABOUT, run_pretrain, flag_tables.PRETRAIN_SETTINGS)
 TRAIN = _command("lst train", TRAIN_ABOUT, run_train, flag_tables.TRAIN_SETTINGS)
-SCRIPT = _command("python train.py", SCRIPT_ABOUT, run_script, flag_tables.SCRIPT_SETTINGS)
+SCRIPT = _command("python train.py", SCRIPT_ABOUT, run_phase, flag_tables.SCRIPT_SETTINGS)

@@ -22,7 +22,7 @@ FORMS = "equal, dirichlet:ALPHA, uniform:LEAST:MOST or a JSON file of a number p
 
 # Counts `[n]` of n classes, from a random stream, names of the classes, the number of images in
 # all, and the most that there can be of a class.
-Draw = Callable[[np.random.Generator, Sequence[str], int, int], np.ndarray]
+DrawCounts = Callable[[np.random.Generator, Sequence[str], int, int], np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Balance:
     """Draws how many unlabeled images each class has; `name` is fit for a folder's name."""
 
     name: str
-    draw: Draw
+    draw: DrawCounts
 
 
 def read_balance(text: str) -> Balance:

@@ -132,7 +132,7 @@ def open_packed(catalogue: Catalogue, image_size: int) -> PackedImages:
         "digest": digest,
     }
     if not folder.exists():
-        pack(catalogue, folder, record)
+        pack_images(catalogue, folder, record)
         for former in {*base.glob(f"{name}_*")} - {folder}:
             shutil.rmtree(former, ignore_errors=True)
             print(f"Removed {former}, packed before image files changed", file=sys.stderr)
@@ -140,7 +140,7 @@ def open_packed(catalogue: Catalogue, image_size: int) -> PackedImages:
     return PackedImages(folder, tuple(record["shape"]))
 
 
-def pack(catalogue: Catalogue, folder: pathlib.Path, record: dict) -> None:
+def pack_images(catalogue: Catalogue, folder: pathlib.Path, record: dict) -> None:
     """Packs the images of `catalogue` into the new folder `folder`, completely or not at all.
 
     Raises:

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from tabulate import tabulate
 
 from lst_tf2.data.layout import scan_split
 from lst_tf2.data.lists import EpisodeLists, load_lists, stored_config, stored_origin
 from lst_tf2.errors import InputError
 
 SOUND = "sound"
+COLUMNS = ("left", "right", "left", "left")
 
 
 class CheckedList(NamedTuple):
@@ -68,9 +70,7 @@ def check_lines(checked: Sequence[CheckedList]) -> list[str]:
     for entry in checked:
         count, state = str(entry.num_episodes or "?"), "WRONG" if entry.problem else SOUND
         rows.append((entry.name, count, entry.origin or "?", state))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        f"{name:{widths[0]}}  {count:>{widths[1]}}  {origin:{widths[2]}}  {state}"
-        for name, count, origin, state in rows
+    table = tabulate(rows, tablefmt="plain", disable_numparse=True, colalign=COLUMNS)
+    return table.splitlines() + [
+        f"{entry.name}: {entry.problem}" for entry in checked if entry.problem
     ]
-    return lines + [f"{entry.name}: {entry.problem}" for entry in checked if entry.problem]

@@ -210,7 +210,7 @@ def render_dataset(
     """
     folder = pathlib.Path(out).resolve()
     if not has_dataset(folder):
-        return write_dataset(folder, settings, workers)
+        return write_glyphs(folder, settings, workers)
     if problem := find_problem(folder, settings):
         raise InputError(
             f"Expected glyphs of seed={settings.seed}, image_size={settings.image_size}, "
@@ -220,7 +220,7 @@ def render_dataset(
     return RenderedGlyphs(folder, settings.images_per_class * len(settings.classes()), is_new=False)
 
 
-def write_dataset(
+def write_glyphs(
     out: str | os.PathLike, settings: GlyphSettings = DEFAULTS, workers: int | None = None
 ) -> RenderedGlyphs:
     """Renders the data set, completely or not at all; until then an earlier one stays.

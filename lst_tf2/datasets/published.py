@@ -45,7 +45,7 @@ def load_published(name: str) -> Published:
     return Published(name=name, **json.loads(path.read_text(encoding="utf-8")))
 
 
-def check_names(found: Collection[str], expected: Sequence[str], what: str, where: str) -> None:
+def check_classes(found: Collection[str], expected: Sequence[str], what: str, where: str) -> None:
     """Checks that the classes of a source are the published ones.
 
     Args:

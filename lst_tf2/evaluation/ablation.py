@@ -35,7 +35,7 @@ def rank(setting: tuple[str, str, str, int]) -> tuple:
     )
 
 
-def table_rows(summaries: list[dict]) -> list[list[str]]:
+def ablation_rows(summaries: list[dict]) -> list[list[str]]:
     """Returns header and rows: accuracy and paired gain at the last step, in percent.
 
     Results of other methods than LST are left out.

@@ -150,11 +150,11 @@ def run_calibrated(
     source = distribution.chief_first(
         lambda: open_images(lists.catalogue, config.model.image_size, config.cache)
     )
-    table = build_table(embedder(learner, stats), config.model.map_shape, rows_of(episodes), source)
+    table = build_table(embedder(learner, stats), config.model.map_shape, rows_in(episodes), source)
     return run_from_table(batched(run_features, windows), table, episodes)
 
 
-def rows_of(episodes: Sequence[Episode]) -> np.ndarray:
+def rows_in(episodes: Sequence[Episode]) -> np.ndarray:
     """Returns the sorted rows of the catalogue that some episodes hold."""
     rows = [examples.inputs for episode in episodes for examples in episode]
     return np.unique(np.concatenate(rows))

@@ -20,7 +20,7 @@ from lst_tf2.evaluation.piles import (
     episodes_of,
     stages_of_run,
     subject_of_run,
-    title_of,
+    title_of_kind,
 )
 from lst_tf2.evaluation.rejection import (
     KEPT_SHARE,
@@ -71,7 +71,7 @@ def compare(config: CompareConfig, subject: Subject | None = None) -> dict[str, 
             for name, run in runs.items():
                 found[name] = measure(run.of(cell), table, episodes[cell])
                 accuracy = float(found[name].accuracies.mean())
-                progress.advance(config.num_episodes, **{f"{title_of(cell)} {name}": accuracy})
+                progress.advance(config.num_episodes, **{f"{title_of_kind(cell)} {name}": accuracy})
             rows += rows_of_cell(cell, found)
     wanted = [row for row in rows if row["method"] in config.compared]
     settings = dataclasses.asdict(config) | {"test_step": subject.step}

@@ -11,7 +11,7 @@ from lst_tf2.evaluation.report import PERCENT
 
 Row = dict[str, Any]
 # Draws what the rows of one method say onto a panel, in a style.
-Draw = Callable[[Any, Sequence[Row], dict[str, Any]], None]
+DrawPanel = Callable[[Any, Sequence[Row], dict[str, Any]], None]
 
 
 def draw_accuracy(rows: Sequence[Row]):
@@ -33,7 +33,7 @@ def draw_reliability(rows: Sequence[Row]):
     return _draw(rows, ("shot", "distractor_classes"), _reliability_of, labels)
 
 
-def _draw(rows: Sequence[Row], keys: Sequence[str], draw: Draw, labels: dict[str, str]):
+def _draw(rows: Sequence[Row], keys: Sequence[str], draw: DrawPanel, labels: dict[str, str]):
     """Returns a figure with a line of panels for each combination of `keys` in the rows."""
     from matplotlib.figure import Figure  # Takes half a second to import.
 

@@ -22,7 +22,7 @@ from lst_tf2.evaluation.calibrated import (
     build_table,
     embedder,
     estimate_statistics,
-    rows_of,
+    rows_in,
     with_mirror_image,
 )
 from lst_tf2.evaluation.episode import MethodRun, plan_test_windows
@@ -103,11 +103,11 @@ def embed_episodes(
     """Returns the features of all images of the episodes, each embedded once."""
     catalogue = open_lists(config.list_of(config.cells[0])).catalogue
     source = open_images(catalogue, config.model.image_size, config.cache)
-    rows = rows_of([episode for group in episodes.values() for episode in group])
+    rows = rows_in([episode for group in episodes.values() for episode in group])
     embed = with_mirror_image(subject.embed) if config.is_mirrored else subject.embed
     return build_table(embed, subject.map_shape, rows, source)
 
 
-def title_of(cell: EpisodeConfig) -> str:
+def title_of_kind(cell: EpisodeConfig) -> str:
     """Returns what is told of a kind beside progress."""
     return f"{cell.shot}-shot/{cell.num_distractor_classes}/{cell.unlabeled_balance}"

@@ -6,14 +6,16 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
+from tabulate import tabulate
+
 from lst_tf2.config import MetaTestConfig
-from lst_tf2.runs.run_folder import flatten
+from lst_tf2.runs.run_folder import flatten_settings
 
 PERCENT = 100.0
 MAX_COLUMNS = 5
 # What titles call a method; others go by their own names.
 NAMES = {"lst": "LST"}
-DEFAULTS = flatten(dataclasses.asdict(MetaTestConfig("", "")))
+DEFAULTS = flatten_settings(dataclasses.asdict(MetaTestConfig("", "")))
 DISTRACTORS = "test_list.episode.num_distractor_classes"
 DATA = "test_list.data_folder"
 # What a reader looks for first, in this order before all other settings.
@@ -24,7 +26,7 @@ PATHS = ("pretrained_path", "finetune_path")
 
 def settings_of(summary: dict) -> dict[str, Any]:
     """Returns the settings of a meta-test by dotted name, what a reader looks for first."""
-    flat = flatten(summary["settings"]) | {DISTRACTORS: summary["num_distractor_classes"]}
+    flat = flatten_settings(summary["settings"]) | {DISTRACTORS: summary["num_distractor_classes"]}
     flat |= {name: summary[name] for name in ("run_folder", "test_step") if name in summary}
     names = [*FIRST, *(name for name in flat if name not in FIRST + PATHS), *PATHS]
     return {name: flat[name] for name in names if name in flat}
@@ -158,16 +160,10 @@ def format_table(summaries: Sequence[dict], names: Sequence[str] = ()) -> str:
         summaries: One column each.
         names: Of the settings that title the columns.
     """
-    rows = table_rows(summaries, names)
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
-    episodes = sorted({summary["episodes"] for summary in summaries})
-    counts = ", ".join(map(str, episodes))
-    lines.append(f"mean ± 95 % interval over {counts} episodes{_common_settings(summaries, names)}")
-    return "\n".join(lines)
+    table = tabulate(table_rows(summaries, names), tablefmt="plain", disable_numparse=True)
+    counts = ", ".join(map(str, sorted({summary["episodes"] for summary in summaries})))
+    common = _common_settings(summaries, names)
+    return f"{table}\nmean ± 95 % interval over {counts} episodes{common}"
 
 
 def _common_settings(summaries: Sequence[dict], names: Sequence[str]) -> str:

@@ -1,12 +1,8 @@
 """Tables as Markdown."""
 
+from tabulate import tabulate
+
 
 def markdown_table(rows: list[list[str]]) -> str:
-    """Returns the rows as a Markdown table with aligned columns."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        f"| {' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))} |"
-        for row in rows
-    ]
-    lines.insert(1, f"|{'|'.join('-' * (width + 2) for width in widths)}|")
-    return "\n".join(lines)
+    """Returns the rows, of which the first is the header, as a Markdown table."""
+    return tabulate(rows[1:], rows[0], "github", disable_numparse=True)

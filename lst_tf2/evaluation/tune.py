@@ -153,13 +153,13 @@ def search(trial: Trial, start: Values, space: dict[str, tuple], config: TuneCon
             return accuracies
 
         found = climb(
-            calibrate(trial, start),
+            fit_confidence_scale(trial, start),
             space,
             evaluate,
             passes=config.passes,
             min_gain=config.min_gain / PERCENT,
         )
-    return calibrate(trial, found)
+    return fit_confidence_scale(trial, found)
 
 
 def is_calibrated(values: Values) -> bool:
@@ -167,7 +167,7 @@ def is_calibrated(values: Values) -> bool:
     return all(isinstance(values.get(name), float) for name in NAMES)
 
 
-def calibrate(trial: Trial, values: Values) -> Values:
+def fit_confidence_scale(trial: Trial, values: Values) -> Values:
     """Returns the settings with a slope and an offset that fit, where they have these."""
     if not is_calibrated(values):
         return values

@@ -61,7 +61,7 @@ def draw_histogram(values: np.ndarray, x_label: str, y_label: str, description: 
     return inline_svg(draw, description)
 
 
-def draw_reliability(bins: Sequence[dict[str, float]], description: str) -> str:
+def draw_calibration(bins: Sequence[dict[str, float]], description: str) -> str:
     """Returns the share that is right over confidence; best is the diagonal.
 
     Args:

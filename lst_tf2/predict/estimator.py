@@ -15,16 +15,16 @@ from lst_tf2.predict.embedding import Embedded, Gathered
 from lst_tf2.predict.estimate import UNKNOWN, Estimate, leave_one_out, thresholded_confidence
 from lst_tf2.predict.export import build_classifier, export_classifier
 from lst_tf2.predict.fitted import FitData, fit_head
-from lst_tf2.predict.inputs import describe, open_inputs
+from lst_tf2.predict.inputs import name_in_row, open_inputs
 from lst_tf2.predict.labels import UNLABELED, encode_labels
 from lst_tf2.predict.loading import find_folder, load_backbone
 from lst_tf2.predict.pictures import Picture
 from lst_tf2.predict.piles import (
-    check_agreement,
+    check_one_class_each,
     label_pile,
     most_of,
-    rows_of,
     sort_out,
+    take_rows,
 )
 from lst_tf2.predict.presets import NONE, read_config, write_backbone
 from lst_tf2.predict.saving import KEPT, Kept, check_folder, read_kept, write_kept
@@ -117,7 +117,7 @@ class LSTClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
         self._inputs = open_inputs(self, X)
         features, digests = self._inputs.features(X, with_maps=looks_at_maps(self._stages()))
         check_consistent_length(features.embeddings, y)
-        return self.fit_features(features, digests, y, describe(X))
+        return self.fit_features(features, digests, y, name_in_row(X))
 
     def gather(self, pictures: Sequence[Picture]) -> Gathered:
         """Embeds the pictures that can be read, for `fit_features`, and shows a bar."""
@@ -153,13 +153,13 @@ class LSTClassifier(ClassifierMixin, TransformerMixin, BaseEstimator):
         if most is None:
             most = most_of(int(np.sum(encoded == UNLABELED)), len(self.classes_))
         check(most >= 0, "max_pile of at least 0", most, "raise it", "max_pile")
-        check_agreement(encoded, digests, name_of, self.classes_)
+        check_one_class_each(encoded, digests, name_of, self.classes_)
         self.pile_ = sort_out(encoded, digests, most, self.random_state)
         self.backbone_ = self._inputs.backbone
         self.fit_data_ = FitData(
-            support=rows_of(features, self.pile_.support),
+            support=take_rows(features, self.pile_.support),
             labels=self.pile_.labels,
-            pile=rows_of(features, self.pile_.chosen),
+            pile=take_rows(features, self.pile_.chosen),
             stages=self._stages(),
             backbone=self.backbone_,
             reject=self.reject,

@@ -116,6 +116,6 @@ def as_features(embeddings: np.ndarray) -> Features:
     return Features(embeddings[:, np.newaxis, np.newaxis], embeddings)
 
 
-def describe(given: Any) -> Callable[[int], str]:
+def name_in_row(given: Any) -> Callable[[int], str]:
     """Returns what to call the picture in a row."""
     return lambda row: f"{name_of(given[row])} (number {row})"

@@ -183,7 +183,7 @@ def learn(config: PredictConfig) -> Learned:
     gathered = classifier.gather(pictures)
     labels = [name for name, paths in classes.items() for _ in paths]
     labels += [UNLABELED] * (len(pictures) - len(support))
-    check_classes(config.support, classes, {labels[row] for row in gathered.rows})
+    check_readable_classes(config.support, classes, {labels[row] for row in gathered.rows})
     readable = [pictures[row] for row in gathered.rows]
     known = np.array([labels[row] for row in gathered.rows], object)
     classifier.fit_features(gathered.features, gathered.digests, known, lambda row: readable[row])
@@ -196,7 +196,7 @@ def learn(config: PredictConfig) -> Learned:
     )
 
 
-def check_classes(folder: str, classes: Sequence[str], readable: set) -> None:
+def check_readable_classes(folder: str, classes: Sequence[str], readable: set) -> None:
     """Raises `InputError` for classes without an image that can be read."""
     missing = [name for name in classes if name not in readable]
     expected = f"an image that can be read in each class folder of {folder}"

@@ -65,7 +65,7 @@ def sort_out(
     return Pile(support, encoded[support], unlabeled, chosen, twins)
 
 
-def check_agreement(
+def check_one_class_each(
     encoded: np.ndarray, digests: Sequence[bytes], name_of: Callable[[int], str], classes: Sequence
 ) -> None:
     """Raises `InputError` where the same image is labeled as two classes; names both."""
@@ -81,7 +81,7 @@ def check_agreement(
         )
 
 
-def rows_of(features: Features, rows: np.ndarray) -> Features:
+def take_rows(features: Features, rows: np.ndarray) -> Features:
     """Returns the features of some rows."""
     return Features(features.maps[rows], features.embeddings[rows])
 

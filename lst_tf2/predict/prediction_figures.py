@@ -7,7 +7,7 @@ import numpy as np
 
 from lst_tf2.evaluation.episode import DISTRACTOR, RIGHT, WRONG
 from lst_tf2.evaluation.rejection import calibration_error, reliability
-from lst_tf2.predict.charts import Chart, Line, draw_histogram, draw_lines, draw_reliability
+from lst_tf2.predict.charts import Chart, Line, draw_calibration, draw_histogram, draw_lines
 from lst_tf2.predict.estimator import LSTClassifier
 from lst_tf2.predict.rows import REJECTED, UNREADABLE, Row
 
@@ -69,7 +69,7 @@ def truth_figures(rows: Sequence[Row], truth: Sequence[str] | None) -> list[Char
         "Images by the confidence in their best class, beside the share of them that is of it; the "
         f"expected calibration error is {100 * calibration_error(bins):.1f} %."
     )
-    return [Chart("Reliability", draw_reliability(bins, text), text)]
+    return [Chart("Reliability", draw_calibration(bins, text), text)]
 
 
 def confusion(

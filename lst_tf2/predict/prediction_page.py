@@ -57,7 +57,7 @@ class Prediction:
 
 def render_prediction(prediction: Prediction) -> str:
     """Returns the page as HTML."""
-    gallery, rows = Gallery(), choose(prediction.rows)
+    gallery, rows = Gallery(), choose_shown(prediction.rows)
     classes = [str(name) for name in prediction.classifier.classes_]
     truth = truths(prediction.rows, classes)
     values = {
@@ -77,7 +77,7 @@ def render_prediction(prediction: Prediction) -> str:
     return render("prediction.html.j2", images=gallery.sources, **values)
 
 
-def choose(rows: Sequence[Row]) -> list[Row]:
+def choose_shown(rows: Sequence[Row]) -> list[Row]:
     """Returns the rows that are shown, in order."""
     if len(rows) <= MOST_SHOWN:
         return list(rows)

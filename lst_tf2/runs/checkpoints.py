@@ -191,7 +191,7 @@ def read_checkpoint(path: pathlib.Path) -> tuple[dict[str, np.ndarray], dict[str
             f"{', '.join(map(str, saved_steps(path.parent))) or 'none'}); train it first, or fix "
             "the flags that name it."
         )
-    found = arrays.read_arrays(path, "a checkpoint", DAMAGE_REMEDY)
+    found = arrays.read_npz(path, "a checkpoint", DAMAGE_REMEDY)
     record = {n.removeprefix(RECORD_PREFIX): n for n in found if n.startswith(RECORD_PREFIX)}
     return found, {name: found.pop(key).item() for name, key in record.items()}
 

@@ -25,12 +25,12 @@ WEIGHTS = ("step_*.npz", "best.npz", "damaged_*.npz")
 REPORTS = ("stages.png", "report.html")
 
 
-def flatten(settings: dict, prefix: str = "") -> dict[str, Any]:
+def flatten_settings(settings: dict, prefix: str = "") -> dict[str, Any]:
     """Returns nested settings as one dict with dotted keys."""
     flat = {}
     for key, value in settings.items():
         if isinstance(value, dict):
-            flat |= flatten(value, f"{prefix}{key}.")
+            flat |= flatten_settings(value, f"{prefix}{key}.")
         else:
             flat[f"{prefix}{key}"] = list(value) if isinstance(value, tuple) else value
     return flat
@@ -42,7 +42,7 @@ def list_differences(stored: dict, wanted: dict) -> list[str]:
     A setting that only one of the two knows is no difference: a converted checkpoint
     comes without those that its files do not tell.
     """
-    ours, theirs = flatten(wanted), flatten(stored)
+    ours, theirs = flatten_settings(wanted), flatten_settings(stored)
     return [
         f"{name}: {theirs[name]} there, {ours[name]} now"
         for name in sorted(ours.keys() & theirs.keys())

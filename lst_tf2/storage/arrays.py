@@ -36,7 +36,7 @@ def seal(archive: bytes) -> bytes:
     return content + MARK + hashlib.sha256(content).hexdigest().encode()
 
 
-def read_arrays(path: pathlib.Path, what: str, remedy: str) -> dict[str, np.ndarray]:
+def read_npz(path: pathlib.Path, what: str, remedy: str) -> dict[str, np.ndarray]:
     """Returns the arrays of a `.npz` file by name.
 
     Args:

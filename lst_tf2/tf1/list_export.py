@@ -31,7 +31,7 @@ def lists_to_export(config: ListConfig) -> EpisodeLists:
     if folder.exists():
         return load_lists(folder, catalogue, config)
     lists = sample_lists(catalogue, config)
-    check_agreement(lists)
+    check_stored_episodes(lists)
     return lists
 
 
@@ -70,7 +70,7 @@ def with_most_distractors(config: ListConfig) -> ListConfig:
     return [*candidates, *stored][-1]
 
 
-def check_agreement(lists: EpisodeLists) -> None:
+def check_stored_episodes(lists: EpisodeLists) -> None:
     """Raises `InputError` if lists are stored that hold other episodes, distractors aside.
 
     They may be imported; and the seed draws other images of the first distractor classes

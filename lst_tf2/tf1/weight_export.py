@@ -41,7 +41,7 @@ def find_checkpoint_files(path: pathlib.Path) -> dict[int, pathlib.Path]:
     return files
 
 
-def read_checkpoint(path: pathlib.Path, step: int, settings: ModelConfig) -> Conversion:
+def read_saved_step(path: pathlib.Path, step: int, settings: ModelConfig) -> Conversion:
     """Returns our checkpoint in the original's arrays.
 
     The original also keeps a head and biases beside the frozen kernels that nothing reads

@@ -4,9 +4,10 @@ import math
 import pathlib
 
 import numpy as np
+from tabulate import tabulate
 
 from lst_tf2.errors import InputError
-from lst_tf2.tf1.weight_export import read_checkpoint
+from lst_tf2.tf1.weight_export import read_saved_step
 from lst_tf2.tf1.weight_files import find_steps
 from lst_tf2.tf1.weight_import import Conversion, read_step
 
@@ -18,14 +19,9 @@ def conversion_table(conversion: Conversion) -> str:
         array = conversion.groups[group][name]
         shape = "x".join(map(str, array.shape))
         rows.append((f"{group}/{name}", shape, str(array.dtype), f"{array.mean():.3g}", target))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
+    table = tabulate(rows, tablefmt="plain", disable_numparse=True)
     count = sum(math.prod(a.shape) for group in conversion.groups.values() for a in group.values())
-    lines.append(f"{conversion.kind}, step {conversion.step}: {count:,} numbers")
-    return "\n".join(lines)
+    return f"{table}\n{conversion.kind}, step {conversion.step}: {count:,} numbers"
 
 
 def verify(conversion: Conversion, folder: pathlib.Path, *, to_tf1: bool) -> None:
@@ -38,7 +34,7 @@ def verify(conversion: Conversion, folder: pathlib.Path, *, to_tf1: bool) -> Non
         written = read_step(find_steps(folder)[conversion.step], conversion.step, conversion.model)
     else:
         path = folder / f"step_{conversion.step}.npz"
-        written = read_checkpoint(path, conversion.step, conversion.model)
+        written = read_saved_step(path, conversion.step, conversion.model)
     changed = [
         f"{group}/{name}"
         for group, name in conversion.targets

@@ -15,7 +15,7 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.plugins.hparams import api as hparams
 
 from lst_tf2.errors import InputError
-from lst_tf2.runs.run_folder import FREE_SETTINGS, flatten
+from lst_tf2.runs.run_folder import FREE_SETTINGS, flatten_settings
 from lst_tf2.storage.files import write_bytes
 
 EVENT_FILES = "events.out.tfevents.*"
@@ -46,7 +46,7 @@ class Summaries:
         text = f"```json\n{json.dumps(settings, indent=2)}\n```"
         values = {
             name: value if isinstance(value, int | float | str) else str(value)
-            for name, value in flatten(settings).items()
+            for name, value in flatten_settings(settings).items()
             if name.split(".")[0] not in FREE_SETTINGS
         }
         with self._writing(step=0):

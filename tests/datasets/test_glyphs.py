@@ -236,7 +236,7 @@ def test_foreign_folder_is_neither_filled_nor_replaced(tmp_path):
     with pytest.raises(InputError, match=r"received something else.*choose another folder"):
         render_few(tmp_path)
     with pytest.raises(InputError, match="which is never replaced"):
-        glyphs.write_dataset(tmp_path, glyphs.GlyphSettings(splits=FEW_SPLITS), workers=1)
+        glyphs.write_glyphs(tmp_path, glyphs.GlyphSettings(splits=FEW_SPLITS), workers=1)
     with pytest.raises(InputError, match="received something else"):
         render_few(tmp_path / "thesis.txt")
     assert read_files(tmp_path) == {"thesis.txt": b"years of work"}
@@ -246,7 +246,7 @@ def test_write_dataset_replaces_an_earlier_one(tmp_path):
     render_few(tmp_path / "glyphs")
     (tmp_path / "glyphs" / "cache.bin").write_bytes(b"of the earlier images")
     settings = glyphs.GlyphSettings(seed=1, images_per_class=2, splits={"test": ("Σ",)})
-    assert glyphs.write_dataset(tmp_path / "glyphs", settings, workers=1).is_new
+    assert glyphs.write_glyphs(tmp_path / "glyphs", settings, workers=1).is_new
     render_few(tmp_path / "fresh", seed=1, images_per_class=2, splits={"test": ("Σ",)})
     assert read_files(tmp_path / "glyphs") == read_files(tmp_path / "fresh")
     assert {path.name for path in tmp_path.iterdir()} == {"glyphs", "fresh"}
@@ -260,7 +260,7 @@ def test_interruption_leaves_the_folder_as_it_was(tmp_path, monkeypatch, had_dat
     monkeypatch.setattr(sys, "stderr", InterruptingText("glyphs "))
     settings = glyphs.GlyphSettings(seed=1, images_per_class=2, splits=FEW_SPLITS)
     with pytest.raises(KeyboardInterrupt):
-        glyphs.write_dataset(tmp_path / "glyphs", settings, workers=1)
+        glyphs.write_glyphs(tmp_path / "glyphs", settings, workers=1)
     assert read_files(tmp_path) == before
     assert [path.name for path in tmp_path.iterdir()] == ["glyphs"] * had_dataset
 

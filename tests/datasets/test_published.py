@@ -61,12 +61,12 @@ def test_first_and_last_classes_of_imagenet_lists():
 
 def test_classes_that_differ_are_named():
     with pytest.raises(InputError) as caught:
-        published.check_names({"a", "x"}, ["a", "b", "c", "d", "e"], "x.pkl", "it there")
+        published.check_classes({"a", "x"}, ["a", "b", "c", "d", "e"], "x.pkl", "it there")
     assert str(caught.value) == (
         "Expected the 5 published classes in x.pkl, received 2 classes without 'b', 'c', 'd' and "
         "1 more, with 'x'; get it there."
     )
-    published.check_names(["b", "a"], ["a", "b"], "x.pkl", "it there")
+    published.check_classes(["b", "a"], ["a", "b"], "x.pkl", "it there")
 
 
 def test_counts_are_checked_by_class_and_by_split():

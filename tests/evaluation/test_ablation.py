@@ -26,7 +26,7 @@ def test_rows_go_from_nothing_learned_to_all_of_lst(summary):
         changed(summary, weighting="none", test_iter="0"),
         changed(summary, weighting="none", selection="none", stages=1),
     ]
-    header, *rows = ablation.table_rows(summaries)
+    header, *rows = ablation.ablation_rows(summaries)
     assert header == [*ablation.HEADER, "3 distractor classes", "gain", "no distractors", "gain"]
     assert [row[:4] for row in rows] == [
         ["not meta-learned", "hard", "none", "2"],
@@ -47,10 +47,10 @@ def test_start_from_a_learner_is_not_taken_for_pretrained_weights(summary):
 def test_two_results_of_one_cell_are_refused(summary):
     others = [changed(summary), changed(summary, accuracy=0.8)]
     with pytest.raises(InputError, match="one result with meta, hard, soft, 2, no distractors"):
-        ablation.table_rows(others)
+        ablation.ablation_rows(others)
 
 
 def test_table_is_aligned_markdown(summary):
-    lines = markdown_table(ablation.table_rows([changed(summary)])).splitlines()
+    lines = markdown_table(ablation.ablation_rows([changed(summary)])).splitlines()
     assert len({len(line) for line in lines}) == 1
     assert lines[1].startswith("|---")

@@ -98,7 +98,7 @@ def test_every_image_is_embedded_once(folder, capsys):
         for row in rows
     }
     episodes = [episode_rows(lists, index, PROTOCOL_ARRANGEMENTS["paper"]) for index in range(3)]
-    rows = calibrated.rows_of(episodes)
+    rows = calibrated.rows_in(episodes)
     assert len(rows) == len(set(rows))
     assert used <= set(rows)
     assert f"embedding {len(rows)}/{len(rows)} " in capsys.readouterr().err

@@ -18,7 +18,7 @@ from lst_tf2.errors import InputError, MissingInputError
 from lst_tf2.evaluation import results
 from lst_tf2.evaluation.report import format_tables
 from lst_tf2.evaluation.statistics import FREE_SETTINGS, summarize, telling_settings
-from lst_tf2.runs.run_folder import flatten
+from lst_tf2.runs.run_folder import flatten_settings
 
 
 def test_files_hold_the_same_figures(summary, tmp_path):
@@ -72,8 +72,8 @@ def test_any_other_setting_gives_another_name(path, summary):
 
 
 def test_every_setting_counts_but_those_that_change_no_number():
-    stored = flatten(SETTINGS)
-    for name in flatten(dataclasses.asdict(MetaTestConfig("", ""))):
+    stored = flatten_settings(SETTINGS)
+    for name in flatten_settings(dataclasses.asdict(MetaTestConfig("", ""))):
         assert (name in stored) != (name.split(".")[0] in FREE_SETTINGS), name
 
 

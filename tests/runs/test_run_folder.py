@@ -5,7 +5,7 @@ import pytest
 
 from lst_tf2.config import LoopConfig, ModelConfig, PretrainConfig
 from lst_tf2.errors import InputError, MissingInputError
-from lst_tf2.runs.run_folder import check_model, flatten, read_model
+from lst_tf2.runs.run_folder import check_model, flatten_settings, read_model
 from lst_tf2.storage.files import read_json
 from tests.builders import begin_run
 
@@ -18,7 +18,7 @@ def fixture_config(tmp_path):
 def test_settings_are_written_and_the_same_run_goes_on(config):
     path = begin_run(config.run_folder, config, overwrite=False)
     settings = json.loads((path / "config.json").read_text())["settings"]
-    assert flatten(settings) == flatten(dataclasses.asdict(config))
+    assert flatten_settings(settings) == flatten_settings(dataclasses.asdict(config))
     (path / "step_1.npz").touch()
     longer = dataclasses.replace(config, loop=LoopConfig(99, 2, 2, 2))
     assert begin_run(config.run_folder, longer, overwrite=False) == path

@@ -13,7 +13,7 @@ NAMED = {"kernel": np.arange(6, dtype=np.float32).reshape(2, 3), "names": np.arr
 
 
 def read(path):
-    return arrays.read_arrays(path, "arrays", "restore it")
+    return arrays.read_npz(path, "arrays", "restore it")
 
 
 @pytest.mark.parametrize("is_packed", [False, True])

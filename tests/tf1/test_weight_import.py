@@ -44,7 +44,7 @@ def test_pretrained_file_becomes_a_backbone_to_start_from(tmp_path):
 def test_round_trip_is_bit_identical(tmp_path, count):
     groups = dict(list(small_groups().items())[:count])
     convert(write_npy_files(tmp_path / "old", groups), tmp_path / "new")
-    back = weight_export.read_checkpoint(tmp_path / "new" / "step_7.npz", 7, SMALL)
+    back = weight_export.read_saved_step(tmp_path / "new" / "step_7.npz", 7, SMALL)
     weight_files.write_groups(back.groups, back.step, tmp_path / "back")
     again = weight_import.read_step(weight_files.find_steps(tmp_path / "back")[7], 7, SMALL)
     for group, arrays in groups.items():

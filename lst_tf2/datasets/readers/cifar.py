@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lst_tf2.config import SPLITS
-from lst_tf2.datasets.published import Published, check_names
+from lst_tf2.datasets.published import Published, check_classes
 from lst_tf2.datasets.readers.arrays import ArrayImages, as_labels, check_pixels, numbers
 from lst_tf2.datasets.readers.folders import (
     ExactFileImages,
@@ -57,7 +57,7 @@ def read_class_folders(source: pathlib.Path, published: Published) -> list[Sourc
     for folder in folders:
         for name, paths in list_classes(folder, source).items():
             found.setdefault(name, []).extend(list_images(paths))
-    check_names(found, published.all_classes(), str(source), published.where)
+    check_classes(found, published.all_classes(), str(source), published.where)
     return [
         SourceClass(name, split, numbered_stems(paths), ExactFileImages(source, paths))
         for split in SPLITS
@@ -145,7 +145,7 @@ def _read_contents(
     with pickles.refuse_damage(f"pickled dicts of CIFAR-100 in {source}"):
         names = _class_names(pickles.load_dict(contents["meta"]))
         halves = [_load_half(pickles.load_dict(contents[half]), len(names)) for half in HALVES]
-    check_names(names, published.all_classes(), f"{source} (meta)", published.where)
+    check_classes(names, published.all_classes(), f"{source} (meta)", published.where)
     pixels, labels = (np.concatenate(parts) for parts in zip(*halves, strict=True))
     identity = " ".join(MD5[half] for half in HALVES)
     classes = []

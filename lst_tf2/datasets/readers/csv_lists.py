@@ -4,7 +4,7 @@ import csv
 import pathlib
 
 from lst_tf2.config import SPLITS
-from lst_tf2.datasets.published import Published, check_names
+from lst_tf2.datasets.published import Published, check_classes
 from lst_tf2.datasets.readers.folders import FileImages, list_entries
 from lst_tf2.datasets.source import SourceClass
 from lst_tf2.errors import InputError, MissingInputError
@@ -36,7 +36,7 @@ def read_csv(source: pathlib.Path, published: Published) -> list[SourceClass]:
     classes = []
     for split in SPLITS:
         names = read_list(source / f"{split}.csv")
-        check_names(names, published.classes[split], f"{split}.csv", published.where)
+        check_classes(names, published.classes[split], f"{split}.csv", published.where)
         classes += [
             _source_class(source, split, name, names[name], paths)
             for name in published.classes[split]

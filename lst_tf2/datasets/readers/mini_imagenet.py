@@ -8,7 +8,7 @@ import pathlib
 from typing import Any
 
 from lst_tf2.config import SPLITS
-from lst_tf2.datasets.published import Published, check_names
+from lst_tf2.datasets.published import Published, check_classes
 from lst_tf2.datasets.readers.arrays import (
     ArrayImages,
     as_rows,
@@ -49,7 +49,7 @@ def _read_split(source: pathlib.Path, split: str, published: Published) -> list[
             pickles.as_text(name): as_rows(_as_list(value), len(pixels), pickles.as_text(name))
             for name, value in contents["class_dict"].items()
         }
-    check_names(rows, published.classes[split], path.name, published.where)
+    check_classes(rows, published.classes[split], path.name, published.where)
     identity = file_identity(path)
     return [
         SourceClass(

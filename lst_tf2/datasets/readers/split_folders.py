@@ -4,7 +4,7 @@ import pathlib
 
 from lst_tf2.config import SPLITS
 from lst_tf2.data.layout import POOLS
-from lst_tf2.datasets.published import Published, check_names
+from lst_tf2.datasets.published import Published, check_classes
 from lst_tf2.datasets.readers.folders import FileImages, list_classes, list_images
 from lst_tf2.datasets.source import SourceClass
 from lst_tf2.errors import MissingInputError, check
@@ -74,5 +74,5 @@ def _published_classes(
             f"Expected class folders in {folder}, found no such folder; get {published.where}."
         )
     found = list_classes(folder, source)
-    check_names(found, published.classes[split], f"{folder}", published.where)
+    check_classes(found, published.classes[split], f"{folder}", published.where)
     return {name: list_images(paths) for name, paths in found.items()}
