@@ -20,7 +20,9 @@ def tensorflow_run(values: flags.FlagValues, memory_remedy: str) -> Iterator[Non
         values: Those of the flags.
         memory_remedy: What to do when the body needs more memory than the device has.
     """
-    # TensorFlow's own start-up notes would drown ours; its warnings remain.
+    # TensorFlow's own start-up notes would drown ours; its warnings remain. So do, without a GPU,
+    # those on CUDA (cudart_stub.cc, cuda_platform.cc) of TensorFlow 2.21: they are written before
+    # its logging reads a level.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.set_verbosity(logging.WARNING)
     if "device_id" in values and values["device_id"].present:
