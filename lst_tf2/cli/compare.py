@@ -29,6 +29,7 @@ from lst_tf2.cli.run_configs import tell_of_tuned
 from lst_tf2.cli.subjects import piles_and_subject
 from lst_tf2.cli.tensorflow_run import take_memory_as_needed, tensorflow_run
 from lst_tf2.config import DATA, CompareConfig
+from lst_tf2.data.layout import require_dataset
 from lst_tf2.settings import setting
 
 
@@ -50,7 +51,9 @@ MEMORY_REMEDY = "lower --nb_ul_samples or --num_dis"
 def run_compare(values: flags.FlagValues, _: Sequence[str]) -> None:
     """Compares, prints the table, and writes it, its numbers and a plot."""
     with tensorflow_run(values, MEMORY_REMEDY):
-        out = pathlib.Path(build_from(CompareFlags, values).out)
+        asked = build_from(CompareFlags, values)
+        out = pathlib.Path(asked.out)
+        require_dataset(asked.data_folder)
         take_memory_as_needed()
         config, subject = piles_and_subject(CompareConfig, SETTINGS, values)
         from lst_tf2.evaluation.compare import compare

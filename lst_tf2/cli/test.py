@@ -22,6 +22,7 @@ from lst_tf2.cli.command import Command
 from lst_tf2.cli.flag_tables import TEST_SETTINGS, accepted_rows
 from lst_tf2.cli.idle_flags import note_idle_flags
 from lst_tf2.cli.tensorflow_run import convert_originals, take_memory_as_needed, tensorflow_run
+from lst_tf2.data.layout import require_dataset
 
 MEMORY_REMEDY = (
     "pass --precision=bfloat16 or fewer --nums_in_folders, or choose a smaller --img_size or "
@@ -34,6 +35,7 @@ def run_test(values: flags.FlagValues, _: Sequence[str]) -> None:
     note_idle_flags(values, TEST_SETTINGS, "the test")
     with tensorflow_run(values, MEMORY_REMEDY):
         config = run_configs.test_config(values)
+        require_dataset(config.test_list.data_folder)
         take_memory_as_needed()
         config = run_configs.with_tuned_settings(config, values)
         from lst_tf2.evaluation.board import write_board

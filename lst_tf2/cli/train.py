@@ -11,6 +11,7 @@ from lst_tf2.cli.fitting_flags import test_flags, training_flags
 from lst_tf2.cli.flag_rows import build_from
 from lst_tf2.cli.idle_flags import note_idle_flags
 from lst_tf2.cli.tensorflow_run import convert_originals, take_memory_as_needed, tensorflow_run
+from lst_tf2.data.layout import require_dataset
 from lst_tf2.errors import check
 
 PRETRAIN_ABOUT = """Trains a backbone on all base classes, from which meta-training starts.
@@ -56,6 +57,7 @@ def run_pretrain(values: flags.FlagValues, _: Sequence[str]) -> None:
     note_idle_flags(values, flag_tables.PRETRAIN_SETTINGS, "pre-training")
     with tensorflow_run(values, MEMORY_REMEDY):
         config = run_configs.pretrain_config(values)
+        require_dataset(config.data_folder)
         take_memory_as_needed()
         from lst_tf2.training.pretrain import pretrain
 
@@ -76,6 +78,7 @@ def run_train(values: flags.FlagValues, _: Sequence[str]) -> None:
             print(replay(pathlib.Path(values.debug_episode)))
             return
         config = run_configs.train_config(values)
+        require_dataset(config.train_list.data_folder)
         take_memory_as_needed()
         from lst_tf2.training.meta_train import meta_train
 

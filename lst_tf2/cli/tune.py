@@ -24,11 +24,13 @@ from collections.abc import Sequence
 from absl import flags
 
 from lst_tf2.cli.command import Command, repeat_flags
+from lst_tf2.cli.flag_rows import build_from
 from lst_tf2.cli.flag_tables import DataFlags, RunNameFlags
 from lst_tf2.cli.next_test import next_test
 from lst_tf2.cli.subjects import piles_and_subject
 from lst_tf2.cli.tensorflow_run import take_memory_as_needed, tensorflow_run
 from lst_tf2.config import SUPPORT, TuneConfig
+from lst_tf2.data.layout import require_dataset
 from lst_tf2.errors import check
 
 SETTINGS = (RunNameFlags, DataFlags, TuneConfig)
@@ -38,6 +40,7 @@ MEMORY_REMEDY = "lower --nb_ul_samples or --num_dis"
 def run_tune(values: flags.FlagValues, _: Sequence[str]) -> None:
     """Chooses, keeps the choice in the run's folder, and prints what changed."""
     with tensorflow_run(values, MEMORY_REMEDY):
+        require_dataset(build_from(DataFlags, values).data_folder)
         take_memory_as_needed()
         config, subject = piles_and_subject(TuneConfig, SETTINGS, values)
         folder = pathlib.Path(config.run_folder)

@@ -68,6 +68,16 @@ class Catalogue:
         return np.repeat(np.arange(len(counts), dtype=np.int32), counts)
 
 
+def require_dataset(folder: str | os.PathLike) -> None:
+    """Raises `MissingInputError` where there is no folder of a data set."""
+    folder = pathlib.Path(folder)
+    if not folder.is_dir():
+        remedy = "`lst glyphs` renders" if folder.name == "glyphs" else "`lst prepare` writes"
+        raise MissingInputError(
+            f"Expected a data set at {folder}, found no folder; {remedy} it, or {LAYOUT_HELP}."
+        )
+
+
 def scan_split(folder: str | os.PathLike, split: str) -> Catalogue:
     """Returns the images that lie in the folders of `split`.
 
@@ -75,9 +85,7 @@ def scan_split(folder: str | os.PathLike, split: str) -> Catalogue:
         MissingInputError: If the data set, a pool or a class folder is missing or empty.
     """
     folder = pathlib.Path(folder)
-    if not folder.is_dir():
-        hint = "render it with `lst glyphs`" if folder.name == "glyphs" else LAYOUT_HELP
-        raise MissingInputError(f"Expected a data set at {folder}, found no folder; {hint}.")
+    require_dataset(folder)
     labeled, unlabeled = (
         _scan_pool(folder / f"{pool}_{split}") for pool in ("labeled", "unlabeled")
     )

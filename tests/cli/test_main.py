@@ -16,9 +16,10 @@ from lst_tf2.cli.main import COMMANDS, SCRIPTS, reference, run_lst
 from tests.command_line import ROOT, assert_refused, run
 
 MAKES_NO_TENSORFLOW = """
-import sys
+import contextlib, sys
 from lst_tf2.cli.main import run_lst
-run_lst(sys.argv[1:])
+with contextlib.suppress(SystemExit):
+    run_lst(sys.argv[1:])
 assert not {"tensorflow", "keras", "matplotlib"} & set(sys.modules), sys.modules
 """
 
@@ -72,14 +73,25 @@ def test_reference_of_the_flags_is_up_to_date():
     assert (ROOT / "docs" / "flags.md").read_text() == reference(), "run `make docs/flags.md`"
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"]])
-def test_help_needs_no_tensorflow(arguments):
-    subprocess.run(
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--help"], "usage: lst"),
+        (["train", "--help"], "usage: lst train"),
+        (["train"], "data/miniImagenet, found no folder; `lst prepare` writes it"),
+        (["compare", "--dataset=glyphs"], "data/glyphs, found no folder; `lst glyphs` renders it"),
+    ],
+)
+def test_help_and_missing_data_need_no_tensorflow(arguments, text, tmp_path):
+    result = subprocess.run(
         [sys.executable, "-c", MAKES_NO_TENSORFLOW, *arguments],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stdout=subprocess.DEVNULL,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
         check=True,
     )
+    assert text in result.stdout + result.stderr
 
 
 @pytest.mark.parametrize(
