@@ -172,6 +172,18 @@ def walk_flags(
                 yield field.name, FlagRow(flag, value, about, heading, kind)
 
 
+def flag_values(settings: Settings) -> dict[str, bool | int | float | str]:
+    """Returns the values of settings by the flag that sets each, lists as command lines take them.
+
+    Settings without a flag are left out; where a flag sets several, the first counts.
+    """
+    found: dict[str, bool | int | float | str] = {}
+    for _, row in walk_flags(type(settings), settings):
+        value = row.default
+        found.setdefault(row.flag, ",".join(map(str, value)) if isinstance(value, tuple) else value)
+    return found
+
+
 @functools.cache
 def meanings(cls: type) -> Mapping[str, str]:
     """Returns what the docstrings of a class and its bases say of each attribute, by its name."""

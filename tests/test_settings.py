@@ -8,6 +8,7 @@ from lst_tf2.settings import (
     FlagRow,
     Settings,
     build,
+    flag_values,
     meanings,
     name_flags,
     part,
@@ -112,3 +113,12 @@ def test_docstrings_tell_of_fields_that_there_are():
 def test_help_names_all_methods():
     about = meanings(config.MetaTestConfig) | meanings(config.InnerLoopConfig)
     assert all(f" {name}," in about["method"] for name in config.METHODS)
+
+
+def test_values_go_by_the_flags_that_set_them():
+    pretraining = config.PretrainConfig("data/x", "run", config.LoopConfig(7, 1, 1, 1))
+    found = flag_values(pretraining)
+    assert found["pretrain_iterations"] == 7
+    assert found["filters"] == "64,128,256,512"
+    assert found["pre_lr"] == pretraining.optimizer.initial_lr
+    assert not {"run_folder", "num_steps"} & found.keys()

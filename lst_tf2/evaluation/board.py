@@ -28,8 +28,8 @@ from lst_tf2.evaluation.episode import (
     embed_episode,
 )
 from lst_tf2.evaluation.meta_test import MetaTestResults, Tested
-from lst_tf2.evaluation.report import settings_of
 from lst_tf2.evaluation.results import result_name
+from lst_tf2.settings import flag_values
 from lst_tf2.storage.files import write_bytes
 from lst_tf2.structures import DISTRACTOR_LABEL, Episode
 
@@ -57,7 +57,7 @@ def write_board(config: MetaTestConfig, results: MetaTestResults, tested: Tested
         former.unlink()
     writer = tf.summary.create_file_writer(str(folder))
     with writer.as_default(step=results.summary["test_step"]):
-        write_figures(results.summary, pathlib.Path(config.run_folder).name)
+        write_figures(config, results.summary)
         write_selection(results.curves)
         write_stages(episode, training, tested.windows)
     writer.close()
@@ -65,11 +65,16 @@ def write_board(config: MetaTestConfig, results: MetaTestResults, tested: Tested
     return folder
 
 
-def write_figures(summary: dict, run: str) -> None:
-    """Writes accuracies, and the settings that they belong to."""
-    settings = ({"run": run} | settings_of(summary)).items()
-    plain = (int, float, str)
-    hparams.hparams({k: v if isinstance(v, plain) else str(v) for k, v in settings})
+def write_figures(config: MetaTestConfig, summary: dict) -> None:
+    """Writes accuracies, and the settings that they belong to, named as flags."""
+    told = {
+        "exp_name": pathlib.PurePath(config.run_folder).name,
+        "dataset": pathlib.PurePath(config.test_list.data_folder).name,
+        "num_dis": config.test_list.episode.num_distractor_classes,
+        "protocol": config.protocol,
+        "bn_stats": config.bn_stats,
+    }
+    hparams.hparams(told | flag_values(config))
     for name in FIGURES:
         tf.summary.scalar(f"test/{name}", summary[name]["mean"])
 

@@ -14,7 +14,8 @@ import numpy as np
 from lst_tf2.config import MetaTestConfig
 from lst_tf2.errors import MissingInputError, check
 from lst_tf2.evaluation.figures import write_figure
-from lst_tf2.evaluation.report import draw_stages
+from lst_tf2.evaluation.report import DATA, draw_stages
+from lst_tf2.runs.run_folder import flatten_settings
 from lst_tf2.storage.arrays import write_arrays
 from lst_tf2.storage.files import read_json, write_bytes, write_json
 
@@ -58,15 +59,23 @@ def write_results(
     stem = folder / result_name(summary)
     paths = [stem.with_name(f"{stem.name}.{suffix}") for suffix in ("json", "csv", "png", "npz")]
     write_json(paths[0], summary)
-    write_bytes(paths[1], to_csv(summary).encode())
+    write_bytes(paths[1], to_csv(summary, folder.name).encode())
     write_figure(draw_stages([summary]), paths[2])
     write_arrays(paths[3], curves, is_packed=True)
     return paths
 
 
-def to_csv(summary: dict) -> str:
-    """Returns the results as a header and one row; nested keys are joined by dots."""
-    row = {}
+def to_csv(summary: dict, run: str) -> str:
+    """Returns the results of a run as a header and one row; nested keys are joined by dots.
+
+    Run, data set and method come first, all settings last, so that rows of several runs join.
+    """
+    settings = flatten_settings(summary["settings"])
+    row = {
+        "run": run,
+        "dataset": pathlib.PurePath(settings[DATA]).name,
+        "method": settings["self_training.method"],
+    }
     for key, value in summary.items():
         if key in ("settings", "per_step"):
             continue
@@ -75,6 +84,7 @@ def to_csv(summary: dict) -> str:
             prefix = f"{key}.{number}" if isinstance(value, list) else key
             fields = entry if isinstance(entry, dict) else {"": entry}
             row |= {f"{prefix}.{name}".rstrip("."): field for name, field in fields.items()}
+    row |= {f"settings.{name}": value for name, value in settings.items()}
     file = io.StringIO()
     writer = csv.DictWriter(file, row, lineterminator="\n")
     writer.writeheader()

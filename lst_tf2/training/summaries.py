@@ -15,7 +15,7 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.plugins.hparams import api as hparams
 
 from lst_tf2.errors import InputError
-from lst_tf2.runs.run_folder import FREE_SETTINGS, flatten_settings
+from lst_tf2.settings import flag_values
 from lst_tf2.storage.files import write_bytes
 
 EVENT_FILES = "events.out.tfevents.*"
@@ -36,7 +36,7 @@ class Summaries:
         """Goes on after `step` steps: drops what a killed run wrote of later ones.
 
         Of `step` itself it drops what is `redone`, by the beginning of the name. The
-        configuration is written as text and as HParams where there is none yet.
+        configuration is written as text, and by its flags as HParams, where there is none yet.
         """
         for path in self.folder.glob(EVENT_FILES):
             drop_later_events(path, step, redone)
@@ -44,14 +44,9 @@ class Summaries:
             return
         settings = dataclasses.asdict(config)
         text = f"```json\n{json.dumps(settings, indent=2)}\n```"
-        values = {
-            name: value if isinstance(value, int | float | str) else str(value)
-            for name, value in flatten_settings(settings).items()
-            if name.split(".")[0] not in FREE_SETTINGS
-        }
         with self._writing(step=0):
             tf.summary.text("settings", text)
-            hparams.hparams(values)
+            hparams.hparams(flag_values(config))
 
     def write_scalars(self, step: int, scalars: dict[str, float]) -> None:
         """Writes each of `scalars` under its name."""

@@ -54,8 +54,10 @@ def test_accuracies_and_settings(board):
     assert accuracy.step == 2
     found = events.summary_metadata["_hparams_/session_start_info"].plugin_data.content
     started = plugin_data_pb2.HParamsPluginData.FromString(found).session_start_info
-    assert started.hparams["self_training.method"].string_value == "lst"
-    assert started.hparams["test_list.episode.num_distractor_classes"].number_value == 1
+    assert started.hparams["method"].string_value == "lst"
+    assert started.hparams["exp_name"].string_value == "small"
+    assert started.hparams["num_dis"].number_value == 1
+    assert started.hparams["filters"].string_value == "4,8"
 
 
 def test_the_same_test_again_replaces_what_it_wrote(board, home):

@@ -34,6 +34,9 @@ def test_files_hold_the_same_figures(summary, tmp_path):
     assert float(row["last_step.ci95"]) == 0.0123
     assert float(row["per_stage.2.mean"]) == 0.9
     assert row["protocol"] == "standard"
+    assert list(row)[:3] == ["run", "dataset", "method"]
+    assert row["run"] == tmp_path.name
+    assert row["settings.self_training.inner_lr"] == "0.01"
     with np.load(npz_path) as stored:
         np.testing.assert_array_equal(stored["final"], curves["final"])
     with Image.open(png_path) as image:
@@ -116,7 +119,7 @@ def test_results_of_several_runs_know_their_run(summary, tmp_path):
 
 
 def test_same_results_give_the_same_bytes(summary, tmp_path):
-    first, second = (results.write_results(summary, {}, tmp_path / name) for name in "ab")
+    first, second = (results.write_results(summary, {}, tmp_path / name / "run") for name in "ab")
     for left, right in zip(first, second, strict=True):
         assert left.read_bytes() == right.read_bytes()
 
