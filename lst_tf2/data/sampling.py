@@ -9,6 +9,7 @@ from lst_tf2.errors import check
 from lst_tf2.memory import check_memory
 
 INDEX_DTYPE = np.uint16
+MOST_IMAGES = np.iinfo(INDEX_DTYPE).max
 # Sets the stream of uneven counts apart from those that draw images (seed, split, index).
 BALANCE_STREAM = 4
 # Episodes sampled at once: bounds the memory of a split with large classes.
@@ -50,15 +51,12 @@ def check_supply(catalogue: Catalogue, episode: EpisodeConfig) -> None:
     settings = {"labeled": "shot", "unlabeled": "unlabeled_per_class"}
     for entry in catalogue.classes:
         for pool, needed in needs.items():
-            found = len(getattr(entry, pool))
-            check(
-                needed <= found <= np.iinfo(INDEX_DTYPE).max,
-                f"{needed} to {np.iinfo(INDEX_DTYPE).max} images in "
-                f"{catalogue.folder / f'{pool}_{catalogue.split}' / entry.name}",
-                found,
-                f"add images or lower {settings[pool]}",
-                settings[pool],
-            )
+            found, name = len(getattr(entry, pool)), settings[pool]
+            folder = catalogue.folder / f"{pool}_{catalogue.split}" / entry.name
+            remedy = f"add images or lower {name}"
+            check(needed <= found, f"at least {needed} images in {folder}", found, remedy, name)
+            remedy = "remove some"
+            check(found <= MOST_IMAGES, f"at most {MOST_IMAGES} images in {folder}", found, remedy)
 
 
 def sample_arrays(catalogue: Catalogue, config: ListConfig) -> list[np.ndarray]:

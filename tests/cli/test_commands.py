@@ -165,7 +165,7 @@ def test_other_settings_need_overwrite(home):
             [*META, "--train_num_dis=2"],
             ["at most 4 classes", "way=3 and 2 distractor classes", "--train_num_dis"],
         ),
-        ("train.py", [*META, "--nb_ul_samples=99"], ["99 to 65535 images", "received 18"]),
+        ("train.py", [*META, "--nb_ul_samples=99"], ["at least 99 images", "received 18"]),
         ("train.py", [*META, "--exp_name=../x"], ["(--exp_name)", "without slashes"]),
         ("train.py", [*META, "--pretrain_iterations=7"], ["step_7.npz", "saved steps there: 2"]),
         ("train.py", [*META, "--filters=4,9"], ["filters", "repeat its settings", "--filters"]),
