@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from lst_tf2.errors import DamagedFileError, InputError, MissingInputError
+from lst_tf2.errors import DamagedFileError, InputError, MissingInputError, check
 from lst_tf2.storage import arrays
 from lst_tf2.storage.files import read_json
 
@@ -221,7 +221,7 @@ def assign(
     """Assigns `values`, which were read from `path`, as `restore` does.
 
     Raises:
-        InputError: If a name or a shape does not fit; names them all.
+        InputError: If a name or a shape does not fit, or a number is not finite; names them all.
     """
     faults = [f"{name} is missing" for name in variables if name not in values]
     if only_these:
@@ -230,11 +230,6 @@ def assign(
             for name in values
             if name not in variables and not name.startswith(FOREIGN_PREFIX)
         ]
-    faults += [
-        f"{name} is not finite"
-        for name in variables
-        if name in values and not np.isfinite(values[name]).all()
-    ]
     faults += [
         f"{name} has shape {values[name].shape}, not {tuple(variable.shape)}"
         for name, variable in variables.items()
@@ -245,5 +240,9 @@ def assign(
             f"Expected the variables of this model in {path}, received others: "
             f"{'; '.join(faults)}. Pass the settings that it was trained with."
         )
+    endless = [name for name in variables if not np.isfinite(values[name]).all()]
+    expected = f"finite numbers in {path}"
+    remedy = "restore the file, or name an earlier checkpoint"
+    check(not endless, expected, f"others in {', '.join(endless)}", remedy)
     for name, variable in variables.items():
         variable.assign(values[name])

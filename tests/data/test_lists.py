@@ -182,7 +182,10 @@ def test_damaged_lists_are_refused(folder, damage, message):
     [
         ({"way": 5}, "at most 6 classes.*received way=5 and 2 distractor"),
         ({"shot": 6}, "Expected at least 9 images in .*labeled_test/.*received 8"),
-        ({"unlabeled_per_class": 9}, "Expected at least 9 .*unlabeled_test/.*lower unlabeled_per_class"),
+        (
+            {"unlabeled_per_class": 9},
+            "at least 9 .*unlabeled_test/.*lower unlabeled_per_class",
+        ),
     ],
 )
 def test_too_little_data_is_refused(folder, change, message):

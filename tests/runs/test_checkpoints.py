@@ -142,7 +142,7 @@ def test_missing_file_names_the_saved_steps(trainer, tmp_path):
 def test_weights_that_are_not_finite_are_refused(trainer, tmp_path):
     trainer.learner.classifier.bias.assign([0.0, np.nan, 0.0])
     checkpoints.CheckpointStore(tmp_path, trainer.named_variables()).save(1)
-    with pytest.raises(InputError, match="classifier/bias is not finite"):
+    with pytest.raises(InputError, match=r"finite numbers in .*others in classifier/bias; restore"):
         checkpoints.restore(tmp_path / "step_1.npz", trainer.named_variables())
 
 
