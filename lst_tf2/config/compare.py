@@ -1,6 +1,7 @@
 """Settings of a comparison of methods on the same episodes."""
 
 import dataclasses
+import itertools
 
 from lst_tf2.config.headings import EPISODE, METHOD
 from lst_tf2.config.piles import PilesConfig
@@ -31,8 +32,8 @@ class CompareConfig(PilesConfig, group=EPISODE):
     """Describes the methods, and the classes of their episodes.
 
     Attributes:
-        methods: Methods to compare, each with settings after it: name+key=value+key=value; `all`:
-            those of the package, and of scikit-learn.
+        methods: Methods to compare, each with settings after it: name+key=value+key=value; `all`
+            stands for those of the package, and of scikit-learn.
         split: Classes: `test`, or `val` to choose by.
     """
 
@@ -49,4 +50,5 @@ class CompareConfig(PilesConfig, group=EPISODE):
     @property
     def compared(self) -> tuple[str, ...]:
         """The methods, by name and settings."""
-        return COMPARED if self.methods == (ALL,) else self.methods
+        named = [COMPARED if name == ALL else (name,) for name in self.methods]
+        return tuple(dict.fromkeys(itertools.chain.from_iterable(named)))
