@@ -1,7 +1,6 @@
 """Settings of a comparison of methods on the same episodes."""
 
 import dataclasses
-import itertools
 
 from lst_tf2.config.headings import EPISODE, METHOD
 from lst_tf2.config.piles import PilesConfig
@@ -32,8 +31,8 @@ class CompareConfig(PilesConfig, group=EPISODE):
     """Describes the methods, and the classes of their episodes.
 
     Attributes:
-        methods: Methods to compare, each with settings after it: name+key=value+key=value; `all`
-            stands for those of the package, and of scikit-learn.
+        methods: Methods to compare, each with settings after it: name+key=value+key=value; `all`:
+            those of the package, and of scikit-learn.
         split: Classes: `test`, or `val` to choose by.
     """
 
@@ -50,5 +49,4 @@ class CompareConfig(PilesConfig, group=EPISODE):
     @property
     def compared(self) -> tuple[str, ...]:
         """The methods, by name and settings."""
-        named = [COMPARED if name == ALL else (name,) for name in self.methods]
-        return tuple(dict.fromkeys(itertools.chain.from_iterable(named)))
+        return COMPARED if self.methods == (ALL,) else self.methods

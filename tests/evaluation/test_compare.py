@@ -72,13 +72,6 @@ def test_cells_are_all_kinds():
     assert {cell.unlabeled_per_class for cell in cells} == {50}
 
 
-def test_all_methods_can_stand_beside_another():
-    everything = config_of().compared
-    assert {"support", "lst", "graph_lst"} < set(everything)
-    both = config_of(methods=("all", "graph_lst+trust=2", "lst")).compared
-    assert both == (*everything, "graph_lst+trust=2")
-
-
 def test_stages_of_methods():
     config = config_of(unlabeled_per_class=20)
     assert config.stages_of("lst").num_stages == 6
