@@ -3,7 +3,8 @@
     python -m benchmarks.cifar_fs
 
 reads the comparisons of methods below results/cifar_fs/, and writes them as tables beside the
-published ones into results/cifar_fs/README.md, and some of their rows into README.md.
+published ones into results/cifar_fs/README.md; some of their rows also into README.md and into
+the card of the preset.
 """
 
 import json
@@ -32,7 +33,8 @@ HEADER = [
     *("5-way, %", "equal classes assumed"),
     *(f"{shot}-shot, {dis or 'no'} distractor classes" for shot, dis in COLUMNS),
 ]
-# The rows that README.md has.
+# Which other files have some rows, and which.
+CARD = ROOT / "lst_tf2" / "predict" / "presets" / "cifar_fs" / "README.md"
 SHOWN = ("support", "lst", "spherical_kmeans", "ilpc+cleaning_steps=100", "ici", "graph_lst")
 # Those that take the classes to be as large as each other.
 BALANCED = ("ilpc+cleaning_steps=100", "ici")
@@ -127,7 +129,8 @@ def main(*_) -> None:
     (RESULTS / "README.md").write_text("\n\n".join(["# CIFAR-FS", CONDITIONS, *tables]) + "\n")
     first = next(iter(parts.values()))
     shown = {name: first[name] for name in SHOWN if name in first}
-    write_between_marks(ROOT / "README.md", part_table(shown))
+    for path in (ROOT / "README.md", CARD):
+        write_between_marks(path, part_table(shown))
     print("\n\n".join(tables))
 
 

@@ -42,8 +42,8 @@ def test_rows_are_paired(rows):
 def test_table_and_files(rows, tmp_path):
     text = format_comparison(rows, [ACCURACY])
     assert "5-shot, 3 episodes of each kind. Accuracy" in text
-    assert "| lst     | 76.7 ± 14.1 *       |" in text
-    assert "| support | 60.0 ± 9.2          |" in text
+    assert "| lst      | 76.7 ± 14.1 *         |" in text
+    assert "| support  | 60.0 ± 9.2            |" in text
     assert first_method(rows) == "mine"
     paths = write_comparison({"rows": rows, "settings": {}}, tmp_path / "new" / "compare_x")
     names = ["json", "md", "png"]
