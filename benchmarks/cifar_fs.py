@@ -123,7 +123,7 @@ def main(*_) -> None:
     parts = {title: rows for part, title in PARTS.items() if (rows := read_rows(part))}
     check(bool(parts), f"comparisons below {RESULTS}", "none", "run `make cifar_fs`")
     tables = [f"{title}:\n\n{part_table(rows)}" for title, rows in parts.items()]
-    tables += [f"PublishedRow:\n\n{published_table()}"]
+    tables += [f"Published:\n\n{published_table()}"]
     if recipe_steps.FILE.exists():
         tables.append(f"{recipe_steps.TITLE}:\n\n{recipe_table()}")
     (RESULTS / "README.md").write_text("\n\n".join(["# CIFAR-FS", CONDITIONS, *tables]) + "\n")
