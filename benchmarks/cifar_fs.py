@@ -33,7 +33,7 @@ HEADER = [
     *("5-way, %", "equal classes assumed"),
     *(f"{shot}-shot, {dis or 'no'} distractor classes" for shot, dis in COLUMNS),
 ]
-# Which other files have some rows, and which.
+# Some rows are in the card and in the README of the project as well.
 CARD = ROOT / "lst_tf2" / "predict" / "presets" / "cifar_fs" / "README.md"
 SHOWN = ("support", "lst", "spherical_kmeans", "ilpc+cleaning_steps=100", "ici", "graph_lst")
 # Those that take the classes to be as large as each other.

@@ -172,15 +172,28 @@ def walk_flags(
                 yield field.name, FlagRow(flag, value, about, heading, kind)
 
 
-def flag_values(settings: Settings) -> dict[str, bool | int | float | str]:
-    """Returns the values of settings by the flag that sets each, lists as command lines take them.
+def flag_values(
+    settings: Any, flags: Mapping[str, tuple[str, str]] = NOTHING, prefix: str = ""
+) -> dict[str, bool | int | float | str]:
+    """Returns all values of settings, each by the flag that sets it, else by its dotted name.
 
-    Settings without a flag are left out; where a flag sets several, the first counts.
+    Lists are as command lines take them; where a flag sets several values, the first counts.
+
+    Args:
+        settings: A dataclass, parts of which may be `Settings`.
+        flags: As in `walk_flags`.
+        prefix: Of dotted names.
     """
     found: dict[str, bool | int | float | str] = {}
-    for _, row in walk_flags(type(settings), settings):
-        value = row.default
-        found.setdefault(row.flag, ",".join(map(str, value)) if isinstance(value, tuple) else value)
+    for field in dataclasses.fields(settings):
+        value, name = getattr(settings, field.name), f"{prefix}{field.name}"
+        inner, own = (field.metadata.get(kind) for kind in ("part", "setting"))
+        if dataclasses.is_dataclass(value):
+            found = flag_values(value, inner.flags if inner else NOTHING, f"{name}.") | found
+            continue
+        flag, _ = flags.get(field.name, (own.flag if own else "", ""))
+        shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
+        found.setdefault(flag or name, shown if isinstance(shown, int | float) else str(shown))
     return found
 
 

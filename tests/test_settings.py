@@ -121,4 +121,8 @@ def test_values_go_by_the_flags_that_set_them():
     assert found["pretrain_iterations"] == 7
     assert found["filters"] == "64,128,256,512"
     assert found["pre_lr"] == pretraining.optimizer.initial_lr
-    assert not {"run_folder", "num_steps"} & found.keys()
+    assert "num_steps" not in found
+    assert found["data_folder"] == "data/x"
+    training = flag_values(config.MetaTrainConfig("run", "start.npz"))
+    assert training["train_list.episode.num_distractor_classes"] == 0
+    assert training["way_num"] == 5

@@ -71,8 +71,6 @@ def write_figures(config: MetaTestConfig, summary: dict) -> None:
         "exp_name": pathlib.PurePath(config.run_folder).name,
         "dataset": pathlib.PurePath(config.test_list.data_folder).name,
         "num_dis": config.test_list.episode.num_distractor_classes,
-        "protocol": config.protocol,
-        "bn_stats": config.bn_stats,
     }
     hparams.hparams(told | flag_values(config))
     for name in FIGURES:
