@@ -18,14 +18,14 @@ from lst_tf2.storage.files import write_json
 ROOT = pathlib.Path(__file__).parents[1]
 FILE = ROOT / "results" / "cifar_fs" / "recipe_steps.json"
 TITLE = (
-    "Parts of the recipe, in 3,000 steps of a narrow ResNet-12 (24, 48, 96 and 192 filters); 600 "
+    "Parts of the recipe, in 1,000 steps of a narrow ResNet-12 (24, 48, 96 and 192 filters); 300 "
     "episodes of validation classes, 50 unlabeled images per class"
 )
 DATA = ["--dataset=cifar_fs", f"--data_path={ROOT}"]
 SHORT = [
     *("--img_size=32", "--pre_sizes=24,24,32", "--filters=24,48,96,192"),
-    *("--pretrain_batch_size=128", "--pretrain_iterations=3000"),
-    *("--pre_save_step=1000", "--pre_print_step=100"),
+    *("--pretrain_batch_size=128", "--pretrain_iterations=1000"),
+    *("--pre_save_step=500", "--pre_print_step=100"),
 ]
 MODERN = ["--pre_recipe=modern", "--pre_turn=0", "--pre_mixup=0"]
 STEPS = {
@@ -43,7 +43,7 @@ STEPS = {
 # The first is the nearest class mean: what the backbone gives without a pile.
 METHODS = ("spherical_kmeans+steps=0", "spherical_kmeans", "graph_lst")
 EVALUATED = [
-    *("--split=val", "--episodes=600", "--num_dis=0", "--balances=equal", "--nb_ul_samples=50"),
+    *("--split=val", "--episodes=300", "--num_dis=0", "--balances=equal", "--nb_ul_samples=50"),
     f"--methods={','.join(METHODS)}",
 ]
 
