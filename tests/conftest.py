@@ -31,6 +31,8 @@ def pytest_runtest_teardown(item, nextitem):
         gc.collect()
         if sys.platform == "linux":
             ctypes.CDLL(None).malloc_trim(0)
+    if is_last:
+        gc.freeze()  # What is left stays to the end, and need not be looked through again.
     return result
 
 

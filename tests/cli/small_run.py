@@ -12,6 +12,9 @@ META = [
     "--train_episode_num=6",
     "--val_episode_num=2",
     "--protocol=paper",
+    # Steps are unrolled: fewer are traced sooner.
+    "--train_base_epoch_num=4",
+    "--re_train_epoch_num=2",
     *MODEL,
 ]
 TEST = [

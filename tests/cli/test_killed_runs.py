@@ -24,9 +24,6 @@ TRAIN = [
     "--meta_print_step=1",
     "--meta_save_step=3",
     "--meta_val_print_step=2",
-    # Steps are unrolled: fewer are traced sooner.
-    "--train_base_epoch_num=4",
-    "--re_train_epoch_num=2",
 ]
 
 
@@ -162,7 +159,11 @@ def test_start_that_failed_does_not_block_its_name(home):
     flags = [*TRAIN, "--exp_name=failed"]
     failed = run("train.py", *flags, "--base_lr=1e30", cwd=home)
     assert_refused(
-        failed, "Expected finite losses", "episode 0 of the train list", "--debug_episode"
+        failed,
+        "Expected finite losses",
+        "at step 1",
+        "episode 0 of the train list",
+        "--debug_episode",
     )
     path = "checkpoints/failed/failed_step_1.npz"
     told = run("lst", "train", f"--debug_episode={path}", cwd=home)

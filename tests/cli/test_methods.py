@@ -10,13 +10,14 @@ import pytest
 
 import lst_tf2
 from lst_tf2.config import SelfTrainingConfig
-from tests.cli.small_run import MODEL, TEST
+from tests.cli.small_run import META, TEST
 from tests.command_line import ROOT, assert_refused, run, run_script
 
 pytestmark = pytest.mark.slow
 
 PAGE = (ROOT / "docs" / "adding_a_method.md").read_text()
 SMALL = lst_tf2.EpisodeConfig(way=3, unlabeled_per_class=4, queries_per_class=2)
+TRAIN = [*META, "--meta_val_print_step=2"]
 STAGES = SelfTrainingConfig(num_stages=2, retrain_steps=2, steps_per_stage=4, inner_steps=5)
 
 
@@ -77,16 +78,13 @@ def test_methods_of_ours_are_tested_by_name(home, method, bn_stats):
     [
         ["--train_stages=2", "--train_selection=hard", "--train_hard_selection=2"],
         ["--train_num_dis=1", "--unlabeled_balance=dirichlet:2"],
-        ["--method=soft_kmeans"],
         ["--method=support"],
         ["--method=label_propagation", "--method_settings=neighbours=3"],
     ],
 )
 def test_training_takes_stages_selection_and_method(home, flags):
     name = "_".join(re.findall(r"\w+", " ".join(flags)))
-    more = ["--way_num=3", "--nb_ul_samples=3", "--metatrain_iterations=2", "--protocol=paper"]
-    more += ["--train_episode_num=6", "--val_episode_num=2", f"--exp_name={name}"]
-    result = run("train.py", *MODEL, *more, *flags, cwd=home)
+    result = run("train.py", *TRAIN, f"--exp_name={name}", *flags, cwd=home)
     assert result.returncode == 0, result.stderr
     assert (home / "checkpoints" / name / "step_2.npz").exists()
 
@@ -94,9 +92,8 @@ def test_training_takes_stages_selection_and_method(home, flags):
 @pytest.fixture(name="rates_run")
 def fixture_rates_run(home):
     """A run that learns its inner rates; trained once."""
-    more = ["--way_num=3", "--nb_ul_samples=3", "--metatrain_iterations=2", "--protocol=paper"]
-    more += ["--train_episode_num=6", "--val_episode_num=2", "--base_lr=0.02", "--learn_inner_lr"]
-    result = run("train.py", *MODEL, *more, "--exp_name=rates", cwd=home)
+    rates = ["--base_lr=0.02", "--learn_inner_lr"]
+    result = run("train.py", *TRAIN, *rates, "--exp_name=rates", cwd=home)
     assert result.returncode == 0, result.stderr
     return home / "checkpoints" / "rates"
 
@@ -139,11 +136,10 @@ def test_learned_rates_are_taken_over_from_the_learner_to_start_from(home, rates
     start = ["--meta_finetune", f"--finetune_w_path={rates_run / 'step_2.npz'}"]
     _, settings = results_of(home, "--exp_name=rates", "--test_iter=0", *start)
     assert settings["model"]["learn_inner_lr"] is True
-    more = ["--way_num=3", "--nb_ul_samples=3", "--metatrain_iterations=1", "--protocol=paper"]
-    more += ["--train_episode_num=6", "--val_episode_num=2", *start]
+    more = [*TRAIN, "--metatrain_iterations=1", *start]
     learning = ["--learn_inner_lr", "--meta_lr=0", "--min_meta_lr=0"]
     for name, flags in (("on", learning), ("off", [])):
-        result = run("train.py", *MODEL, *more, *flags, f"--exp_name={name}", cwd=home)
+        result = run("train.py", *more, *flags, f"--exp_name={name}", cwd=home)
         assert result.returncode == 0, result.stderr
     with (
         np.load(rates_run / "step_2.npz") as before,
