@@ -54,7 +54,9 @@ cifar_fs: $(VENV)/installed
 	  $$compare --backbone=pretrain_weights/cifar_fs --out=results/cifar_fs/single_$$cell; \
 	  $$compare --backbone=pretrain_weights/cifar_fs --mirrored --out=results/cifar_fs/mirrored_$$cell; \
 	  $(BIN)/lst train --flagfile=$(CIFAR_FS)/train.flags --flagfile=$(CIFAR_FS)/train_$$cell.flags; \
+	  cp pretrain_weights/cifar_fs/tuned.json checkpoints/cifar_fs_meta_$$cell/; \
 	  $$compare --exp_name=cifar_fs_meta_$$cell --out=results/cifar_fs/meta_$$cell; \
+	  $$compare --exp_name=cifar_fs_meta_$$cell --mirrored --out=results/cifar_fs/meta_mirrored_$$cell; \
 	done
 	$(BIN)/python -m benchmarks.recipe_steps
 	$(BIN)/python -m benchmarks.cifar_fs

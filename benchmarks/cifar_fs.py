@@ -26,13 +26,10 @@ FILE = "compare_cifar_fs.json"
 PARTS = {
     "single": "Each image embedded once",
     "mirrored": "Each image embedded as the mean of it and its mirror image",
-    "meta": "After meta-training of scales, shifts and SWN, each image embedded once",
+    "meta": "After 100 iterations of meta-training (scales, shifts, SWN), each image embedded once",
+    "meta_mirrored": "The same, as the mean of it and its mirror image",
 }
 COLUMNS = [(1, 0), (1, 3), (5, 0), (5, 3)]  # Shots and distractor classes.
-HEADER = [
-    *("5-way, %", "equal classes assumed"),
-    *(f"{shot}-shot, {dis or 'no'} distractor classes" for shot, dis in COLUMNS),
-]
 # Some rows are in the card and in the README of the project as well.
 CARD = ROOT / "lst_tf2" / "predict" / "presets" / "cifar_fs" / "README.md"
 SHOWN = ("support", "lst", "spherical_kmeans", "ilpc+cleaning_steps=100", "ici", "graph_lst")
@@ -69,7 +66,7 @@ PUBLISHED = (
 def read_rows(part: str) -> dict[str, dict[tuple[int, int], Any]]:
     """Returns the rows of a part by method, shots and distractor classes; none if it is missing."""
     rows: dict[str, dict[tuple[int, int], Any]] = {}
-    for path in sorted(RESULTS.glob(f"{part}_*shot/{FILE}")):
+    for path in sorted(RESULTS.glob(f"{part}_[0-9]*shot/{FILE}")):
         for row in json.loads(path.read_text())["rows"]:
             cell = (row["shot"], row["distractor_classes"])
             rows.setdefault(row["method"], {})[cell] = row["accuracy"]
@@ -77,13 +74,15 @@ def read_rows(part: str) -> dict[str, dict[tuple[int, int], Any]]:
 
 
 def part_table(rows: dict[str, dict[tuple[int, int], Any]]) -> str:
-    """Returns a part as a table, the best of each column in bold."""
-    best = {c: max(found[c]["mean"] for found in rows.values()) for c in COLUMNS}
-    lines = [HEADER]
+    """Returns a part as a table of the columns that it has, the best of each in bold."""
+    columns = [c for c in COLUMNS if all(c in found for found in rows.values())]
+    best = {c: max(found[c]["mean"] for found in rows.values()) for c in columns}
+    titles = (f"{shot}-shot, {dis or 'no'} distractor classes" for shot, dis in columns)
+    lines = [["5-way, %", "equal classes assumed", *titles]]
     for name, found in rows.items():
         cells = [
             f"**{describe(found[c])}**" if found[c]["mean"] == best[c] else describe(found[c])
-            for c in COLUMNS
+            for c in columns
         ]
         lines.append([name, "yes" if name in BALANCED else "no", *cells])
     return markdown_table(lines)
