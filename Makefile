@@ -66,7 +66,7 @@ rehearsal: $(VENV)/installed
 	$(BIN)/python -m benchmarks.rehearsal
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest $(TWO_PROCESSES)
+	$(BIN)/python -m pytest $(TWO_PROCESSES) --durations=40 --durations-min=5
 
 # Chromium for the tests of pages, which are left out where there is none; on Debian and Ubuntu.
 browser:

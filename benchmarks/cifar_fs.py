@@ -27,7 +27,7 @@ PARTS = {
     "single": "Each image embedded once",
     "mirrored": "Each image embedded as the mean of it and its mirror image",
     "meta": "After 100 iterations of meta-training (scales, shifts, SWN), each image embedded once",
-    "meta_mirrored": "The same, as the mean of it and its mirror image",
+    "meta_mirrored": "After the same, each image embedded as the mean of it and its mirror image",
 }
 COLUMNS = [(1, 0), (1, 3), (5, 0), (5, 3)]  # Shots and distractor classes.
 # Some rows are in the card and in the README of the project as well.
@@ -37,7 +37,8 @@ SHOWN = ("support", "lst", "spherical_kmeans", "ilpc+cleaning_steps=100", "ici",
 BALANCED = ("ilpc+cleaning_steps=100", "ici")
 CONDITIONS = (
     "600 episodes of the 20 test classes. 30 unlabeled images per class at 1 shot, 50 at 5, and as "
-    "many of each distractor class. No method sees a query."
+    "many of each distractor class. No method sees a query. `graph_lst` goes by what "
+    "`lst tune` chose on validation classes."
 )
 MARKS = ("<!-- cifar_fs begins -->", "<!-- cifar_fs ends -->")
 

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 FLAGS = ["--dataset=letters", "--exp_name=small", "--way_num=3", "--nb_ul_samples=4"]
 KINDS = ["--shots=1", "--num_dis=0,1", "--balances=equal,dirichlet:2", "--episodes=3"]
-KIND = ["--shots=1", "--num_dis=1", "--balances=dirichlet:2", "--episodes=3"]
+ONE_KIND = ["--shots=1", "--num_dis=1", "--balances=dirichlet:2", "--episodes=3"]
 
 
 def test_methods_are_compared(home):
@@ -42,7 +42,7 @@ def test_methods_are_compared(home):
 
 
 def test_the_same_comparison_gives_the_same_numbers(home):
-    words = ["lst", "compare", *FLAGS, *KIND, "--methods=graph_lst,lst"]
+    words = ["lst", "compare", *FLAGS, *ONE_KIND, "--methods=graph_lst,lst"]
     for name in ("first", "second"):
         result = run(*words, f"--out={name}", cwd=home)
         assert result.returncode == 0, result.stderr
@@ -62,7 +62,7 @@ def test_what_cannot_be_compared(home):
 
 
 def test_backbones_are_compared_without_a_run(home):
-    flags = ["--dataset=letters", "--way_num=3", "--nb_ul_samples=4", *KIND]
+    flags = ["--dataset=letters", "--way_num=3", "--nb_ul_samples=4", *ONE_KIND]
     methods = "--methods=support,lst,graph_lst"
     means = {}
     for name, more in (("once", []), ("mirrored", ["--mirrored"])):
