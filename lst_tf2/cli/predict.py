@@ -54,7 +54,7 @@ def tell(config: PredictConfig, outcome) -> list[str]:
     lines += [f"Left out: {fault}" for fault in list(learned.faults.values())[:MOST_FAULTS]]
     lines.append(f"Estimated accuracy: {estimate.describe()}")
     lines.append(
-        f"Labeled: {counts['ok']}; abstained (confidence below {config.abstain:g}): "
+        f"Labeled: {counts['ok']}; abstained (confidence below --abstain={config.abstain:g}): "
         f"{counts['abstained']}; of none of the classes: {counts['rejected']}; unreadable: "
         f"{counts['unreadable']}"
     )
