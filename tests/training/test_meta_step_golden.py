@@ -186,15 +186,13 @@ def test_five_steps_match():
             golden.assert_close_l2(variable, f"final/param/{name}", limit, AFTER_FIVE_STEPS)
 
 
-def test_steps_without_updates_match():
+def test_fifth_step_without_updates_matches():
     golden = Golden("trajectory_a")
     trainer = trainer_of(golden, recompute=False)
     validate = tf.function(lambda episode: trainer.validate_step(episode)[0])
-    steps = [[validate(golden.episode(seed)) for seed in seeds] for seeds in golden.config["steps"]]
-    for ours, theirs in LOSSES.items():
-        losses = np.mean([[episode[ours] for episode in step] for step in steps], axis=1)
-        golden.assert_close(losses, f"no_update/{theirs}", 3e-6)
+    step = [validate(golden.episode(seed)) for seed in golden.config["steps"][-1]]
+    for ours, theirs in {**LOSSES, "accuracy": "accuracy"}.items():
+        mean = np.mean([episode[ours] for episode in step])
+        np.testing.assert_allclose(mean, golden.truth(f"no_update/{theirs}")[-1], rtol=3e-6)
         # What updates change is more than what `test_five_steps_match` allows.
-        assert np.abs(losses / golden.truth(theirs) - 1).max() > 1e-2
-    accuracies = np.mean([[episode["accuracy"] for episode in step] for step in steps], axis=1)
-    golden.assert_close(accuracies, "no_update/accuracy", 1e-6)
+        assert ours == "accuracy" or np.abs(mean / golden.truth(theirs)[-1] - 1) > 1e-2
