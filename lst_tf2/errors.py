@@ -49,7 +49,8 @@ def check_at_least(bound: float, remedy: str, **values: float) -> None:
     """Raises `InputError` for the first of `values` that is not finite or below `bound`."""
     for name, value in values.items():
         is_valid = math.isfinite(value) and value >= bound
-        check(is_valid, f"{name} of at least {bound}", value, remedy, name)
+        told = remedy if value < bound else "give a number"
+        check(is_valid, f"{name} of at least {bound}", value, told, name)
 
 
 def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

@@ -139,7 +139,8 @@ def check_bounds(name: str, value: Any, bounds: Setting) -> None:
         check_at_least(bounds.at_least, "raise it", **{name: value})
     if bounds.above is not None:
         is_valid = math.isfinite(value) and value > bounds.above
-        check(is_valid, f"a finite {name} above {bounds.above}", value, "raise it", name)
+        remedy = "raise it" if value <= bounds.above else "give a number"
+        check(is_valid, f"a finite {name} above {bounds.above}", value, remedy, name)
     most = MOST if bounds.at_most is None and isinstance(value, int) else bounds.at_most
     if most is not None:
         check(value <= most, f"{name} of at most {most}", value, "lower it", name)
