@@ -240,9 +240,9 @@ def assign(
             f"Expected the variables of this model in {path}, received others: "
             f"{'; '.join(faults)}. Pass the settings that it was trained with."
         )
-    endless = [name for name in variables if not np.isfinite(values[name]).all()]
+    broken = [name for name in variables if not np.isfinite(values[name]).all()]
     expected = f"finite numbers in {path}"
     remedy = "restore the file, or name an earlier checkpoint"
-    check(not endless, expected, f"others in {', '.join(endless)}", remedy)
+    check(not broken, expected, f"others in {', '.join(broken)}", remedy)
     for name, variable in variables.items():
         variable.assign(values[name])
