@@ -30,9 +30,17 @@ PARTS = {
     "meta_mirrored": "After the same, each image embedded as the mean of it and its mirror image",
 }
 COLUMNS = [(1, 0), (1, 3), (5, 0), (5, 3)]  # Shots and distractor classes.
-# Some rows are in the card and in the README of the project as well.
+# Some rows are in the card and in the README of the project as well: titles, and of which part.
 CARD = ROOT / "lst_tf2" / "predict" / "presets" / "cifar_fs" / "README.md"
-SHOWN = ("support", "lst", "spherical_kmeans", "ilpc+cleaning_steps=100", "ici", "graph_lst")
+SHOWN = {
+    "support": "single",
+    "lst": "single",
+    "lst after meta-training": "meta",
+    "spherical_kmeans": "single",
+    "ilpc+cleaning_steps=100": "single",
+    "ici": "single",
+    "graph_lst": "single",
+}
 # Those that take the classes to be as large as each other.
 BALANCED = ("ilpc+cleaning_steps=100", "ici")
 CONDITIONS = (
@@ -120,15 +128,15 @@ def write_between_marks(path: pathlib.Path, text: str) -> None:
 
 def main(*_) -> None:
     """Writes the table from what results there are."""
-    parts = {title: rows for part, title in PARTS.items() if (rows := read_rows(part))}
+    parts = {part: rows for part in PARTS if (rows := read_rows(part))}
     check(bool(parts), f"comparisons below {RESULTS}", "none", "run `make cifar_fs`")
-    tables = [f"{title}:\n\n{part_table(rows)}" for title, rows in parts.items()]
+    tables = [f"{PARTS[part]}:\n\n{part_table(rows)}" for part, rows in parts.items()]
     tables += [f"Published:\n\n{published_table()}"]
     if recipe_steps.FILE.exists():
         tables.append(f"{recipe_steps.TITLE}:\n\n{recipe_table()}")
     (RESULTS / "README.md").write_text("\n\n".join(["# CIFAR-FS", CONDITIONS, *tables]) + "\n")
-    first = next(iter(parts.values()))
-    shown = {name: first[name] for name in SHOWN if name in first}
+    found = {title: parts.get(part, {}).get(title.split()[0]) for title, part in SHOWN.items()}
+    shown = {title: row for title, row in found.items() if row}
     for path in (ROOT / "README.md", CARD):
         write_between_marks(path, part_table(shown))
     print("\n\n".join(tables))
