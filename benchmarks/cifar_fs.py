@@ -30,17 +30,17 @@ PARTS = {
     "meta_mirrored": "After the same, each image embedded as the mean of it and its mirror image",
 }
 COLUMNS = [(1, 0), (1, 3), (5, 0), (5, 3)]  # Shots and distractor classes.
-# Some rows are in the card and in the README of the project as well: titles, and of which part.
+# Some rows are in the card and in the README of the project as well: of which part and method.
 CARD = ROOT / "lst_tf2" / "predict" / "presets" / "cifar_fs" / "README.md"
-SHOWN = {
-    "support": "single",
-    "lst": "single",
-    "lst after meta-training": "meta",
-    "spherical_kmeans": "single",
-    "ilpc+cleaning_steps=100": "single",
-    "ici": "single",
-    "graph_lst": "single",
-}
+SHOWN = (
+    ("single", "support"),
+    ("single", "lst"),
+    ("meta", "lst"),
+    ("single", "spherical_kmeans"),
+    ("single", "ilpc+cleaning_steps=100"),
+    ("single", "ici"),
+    ("single", "graph_lst"),
+)
 # Those that take the classes to be as large as each other.
 BALANCED = ("ilpc+cleaning_steps=100", "ici")
 CONDITIONS = (
@@ -135,8 +135,11 @@ def main(*_) -> None:
     if recipe_steps.FILE.exists():
         tables.append(f"{recipe_steps.TITLE}:\n\n{recipe_table()}")
     (RESULTS / "README.md").write_text("\n\n".join(["# CIFAR-FS", CONDITIONS, *tables]) + "\n")
-    found = {title: parts.get(part, {}).get(title.split()[0]) for title, part in SHOWN.items()}
-    shown = {title: row for title, row in found.items() if row}
+    shown = {
+        f"{method} after meta-training" if part == "meta" else method: parts[part][method]
+        for part, method in SHOWN
+        if method in parts.get(part, {})
+    }
     for path in (ROOT / "README.md", CARD):
         write_between_marks(path, part_table(shown))
     print("\n\n".join(tables))
