@@ -68,7 +68,12 @@ def support_loss(evidence: Evidence) -> LossFn:
 
 
 def retrain_loss(evidence: Evidence, chosen: PseudoLabeled) -> LossFn:
-    """Returns the loss of a classifier on support and pseudo-labeled examples together."""
+    """Returns the loss of a classifier on support and pseudo-labeled examples together.
+
+    Cross-entropies are summed over the examples of both sets and divided by the shot. Pseudo-
+    labeled examples can have weights of two kinds: `logit_weights` `[R, N]` multiply logits, as
+    the soft weights of LST do (arXiv:1906.00562), `loss_weights` `[R]` cross-entropies.
+    """
     support_loss_fn = support_loss(evidence)
 
     def loss_fn(classifier: Classifier) -> tf.Tensor:
@@ -85,6 +90,9 @@ def fit_by_descent(config: StageConfig) -> Fit:
     """Returns a fit that re-trains on all examples, then fine-tunes on the support set alone.
 
     Both descend by the gradient from the initial classifier (arXiv:1906.00562).
+
+    Args:
+        config: The rate, the steps of the first part and those of both.
     """
 
     def fit(evidence: Evidence, chosen: PseudoLabeled) -> Path:

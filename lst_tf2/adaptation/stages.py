@@ -112,12 +112,28 @@ def select(method: Method, evidence: Evidence, probs: tf.Tensor) -> PseudoLabele
 
 
 def choose(method: Method, evidence: Evidence) -> PseudoLabeled:
-    """Labels the unlabeled examples and selects among them."""
+    """Labels the unlabeled examples and selects among them.
+
+    Args:
+        method: What labels and selects.
+        evidence: What the stage knows: support set, window of unlabeled examples, classifiers.
+
+    Returns:
+        The selected examples with their targets `[R, N]`, all weights 1.
+    """
     return select(method, evidence, label(method, evidence))
 
 
 def fit(method: Method, evidence: Evidence, chosen: PseudoLabeled) -> Stage:
     """Weighs what was chosen and fits a classifier; what meta-training differentiates.
+
+    Args:
+        method: What weighs and fits.
+        evidence: What the stage knows.
+        chosen: What `choose` selected, unweighed.
+
+    Returns:
+        What was chosen, with weights, and the path to the classifier.
 
     Raises:
         InputError: If the method gives something else.
@@ -141,7 +157,16 @@ def fit(method: Method, evidence: Evidence, chosen: PseudoLabeled) -> Stage:
 def last_choice(
     method: Method, evidence: Evidence, num_stages: int
 ) -> tuple[Evidence, PseudoLabeled]:
-    """Returns what the last of some stages on the same unlabeled examples sees and chooses."""
+    """Returns what the last of some stages on the same unlabeled examples sees and chooses.
+
+    In meta-training, whose losses are those of the last stage alone: nothing differentiates the
+    stages before it.
+
+    Args:
+        method: What a stage does.
+        evidence: What the first stage knows.
+        num_stages: 1 or more.
+    """
     for _ in range(num_stages - 1):
         stage = fit(method, evidence, choose(method, evidence))
         evidence = next_evidence(evidence, stage, evidence.unlabeled)

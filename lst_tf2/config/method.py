@@ -175,7 +175,7 @@ class AdaptationConfig(InnerLoopConfig, group=METHOD):
     Attributes:
         retrain_steps: Steps on support and pseudo-labeled images; 0: none.
         inner_steps: Steps in all, the rest on the support set alone.
-        num_stages: Stages of self-training in meta-training; the query losses judge the last.
+        num_stages: Stages of self-training in meta-training; the last one's query losses count.
         selection: Images that a stage of meta-training keeps: `hard`, the most confident ones of
             each class, or `none`, all.
         selected_per_class: Images per class that it keeps, with train_selection=hard.

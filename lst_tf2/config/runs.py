@@ -1,4 +1,4 @@
-"""Settings of whole runs: pre-training, meta-training and meta-test."""
+"""Settings of the three phases: pre-training, meta-training and meta-test."""
 
 import dataclasses
 

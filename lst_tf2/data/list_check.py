@@ -26,7 +26,10 @@ class CheckedList(NamedTuple):
 
 
 def check_folders(folders: Sequence[pathlib.Path]) -> list[CheckedList]:
-    """Returns what is found out about the lists stored in each of `folders`."""
+    """Returns what is found out about the lists stored in each of `folders`.
+
+    A list that cannot be opened raises nothing: its `problem` says why.
+    """
     scan = functools.cache(scan_split)
     return [_check_folder(folder, scan) for folder in folders]
 

@@ -22,6 +22,15 @@ def stream_episodes(
 ) -> Iterator[Episode]:
     """Returns the episodes of `indices` one after another.
 
+    Args:
+        lists: Which images make up each episode.
+        arrange: Puts its rows in the order in which the program is fed, with labels.
+        indices: Places in `lists`.
+        source: The images.
+
+    Returns:
+        Episodes whose sets hold images `[B, H, W, 3]` uint8 and labels `[B]` int32.
+
     Raises:
         InputError: If an image is missing, broken, or of another size or mode.
     """
@@ -43,8 +52,21 @@ def stream_meta_batches(
     """Returns a meta-batch of `size` episodes for each of `steps`.
 
     Step n takes episodes n * size and following, whichever step the stream starts at;
-    the list begins again where it ends. With `share` only the episodes at these places of
-    each meta-batch are loaded.
+    the list begins again where it ends.
+
+    Args:
+        lists: Which images make up each episode.
+        arrange: Puts its rows in the order in which the program is fed, with labels.
+        steps: Numbers of the steps from 0.
+        size: Episodes of a meta-batch.
+        source: The images.
+        share: Places of each meta-batch to load; None: all.
+
+    Returns:
+        Episodes along a new first axis: images `[M, B, H, W, 3]` uint8, labels `[M, B]` int32.
+
+    Raises:
+        InputError: If an image is missing, broken, or of another size or mode.
     """
     places = range(size) if share is None else share
 
@@ -66,10 +88,21 @@ def stream_image_batches(
 ) -> Iterator[Examples]:
     """Returns a batch of labeled and unlabeled images for each of `steps`.
 
-    Labels are the index of the class in the split.
-
     The images pass in a new order in each epoch, and batches run across the border of
     two epochs, so that every step has `batch_size` images.
+
+    Args:
+        catalogue: The split.
+        steps: Numbers of the steps from 0.
+        batch_size: Images of a batch, `B`.
+        source: The images.
+        seed: What the orders depend on.
+
+    Returns:
+        Images `[B, H, W, 3]` uint8 and the index of their class in the split, `[B]` int32.
+
+    Raises:
+        InputError: If an image is missing, broken, or of another size or mode.
     """
     labels = catalogue.labels()
 

@@ -65,6 +65,13 @@ def sample_arrays(catalogue: Catalogue, config: ListConfig) -> list[np.ndarray]:
     Each episode has a random stream of its own, of seed, split and index, so it is the
     same in a longer list and in any process, with distractors and without.
 
+    Args:
+        catalogue: The images of the split.
+        config: Settings of the list.
+
+    Returns:
+        uint16 arrays; `lst_tf2.data.lists` gives their shapes.
+
     Raises:
         InputError: If a class has too few images, or the split too few classes.
     """

@@ -24,7 +24,7 @@ def setting_of(summary: dict) -> tuple[str, str, str, int]:
 
 
 def rank(setting: tuple[str, str, str, int]) -> tuple:
-    """Returns what sorts the rows: from nothing meta-learned to the whole of LST."""
+    """Returns what sorts the rows: from nothing meta-learned to all of LST."""
     initial, selection, weighting, num_stages = setting
     initials = (PRETRAINED, *reversed(INITIAL_CLASSIFIERS))
     return (

@@ -82,7 +82,17 @@ class FeatureTable:
 def estimate_statistics(
     learner: Learner, data_folder: str, model: ModelConfig, seed: int
 ) -> list[ChannelStats]:
-    """Returns the statistics of base-class images for each convolution."""
+    """Returns the statistics of base-class images for each convolution.
+
+    Args:
+        learner: Whose backbone normalizes by batches.
+        data_folder: The data set; its training split is read.
+        model: Gives the size of the images.
+        seed: What the choice of 16 batches of 128 images depends on.
+
+    Raises:
+        InputError: If an image is missing, broken, or of another size or mode.
+    """
     catalogue = scan_split(data_folder, "train")
     batches = stream_image_batches(
         catalogue,
@@ -116,7 +126,17 @@ def with_mirror_image(embed: Embedder) -> Embedder:
 def build_table(
     embed: Embedder, map_shape: tuple[int, int, int], rows: np.ndarray, source: ImageSource
 ) -> FeatureTable:
-    """Embeds every image in the sorted `rows` once."""
+    """Embeds every image in the sorted `rows` once.
+
+    Args:
+        embed: From images `[B, H, W, 3]` uint8 to maps.
+        map_shape: Of the map of one image, `(H, W, D)`.
+        rows: `[n]` int, places in the catalogue, distinct and ascending.
+        source: The images.
+
+    Raises:
+        InputError: If an image cannot be read, or there is no room for the table.
+    """
     table = FeatureTable(rows, map_shape)
     embed = tf.function(embed, reduce_retracing=True)
     with Progress("embedding", len(rows), print_every=max(1, len(rows) // 10)) as progress:

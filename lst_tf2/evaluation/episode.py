@@ -1,4 +1,4 @@
-"""Recurrent self-training on one episode of a meta-test, judged after every step."""
+"""Recurrent self-training on one episode of a meta-test, evaluated after every step."""
 
 import dataclasses
 from collections.abc import Callable

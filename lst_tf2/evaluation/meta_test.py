@@ -1,4 +1,9 @@
-"""Meta-test: recurrent self-training on many episodes of unseen classes."""
+"""Meta-test: recurrent self-training on many episodes of unseen classes.
+
+The third phase (arXiv:1906.00562, algorithm 2): nothing that was learned changes any more, and
+every episode adapts a classifier of its own. This module opens a checkpoint and the lists and runs
+the episodes; `episode` runs one, and `statistics` makes means of all.
+"""
 
 import dataclasses
 import functools
@@ -70,6 +75,15 @@ def meta_test(config: MetaTestConfig) -> MetaTestResults:
 
 def run_meta_test(config: MetaTestConfig) -> tuple[MetaTestResults, Tested]:
     """Tests one checkpoint of a run, and returns what was tested beside the results.
+
+    With several processes, each calls this and runs its share of the episodes; all of them return
+    the results of all.
+
+    Args:
+        config: What to test, on which episodes, and how.
+
+    Returns:
+        The results, and learner, statistics, lists and windows that they are of.
 
     Raises:
         InputError: If the data, the checkpoint or the settings do not fit.
@@ -173,6 +187,9 @@ def restore_learner(config: MetaTestConfig) -> tuple[Learner, int]:
     """Returns the learner of the checkpoint that `config.test_iter` names, and its step.
 
     With "0" that is what meta-training starts from, as in the original program.
+
+    Raises:
+        InputError: If the checkpoint is missing, damaged, or of another model or way.
     """
     keras.utils.set_random_seed(config.test_list.seed)
     learner = Learner(config.model, config.test_list.episode.way)

@@ -105,7 +105,16 @@ def title_of(summary: dict) -> str:
 
 
 def table_rows(summaries: Sequence[dict], names: Sequence[str]) -> list[list[str]]:
-    """Returns the table of some meta-tests, one column each, accuracies in percent."""
+    """Returns the table of some meta-tests, one column each, accuracies in percent.
+
+    Args:
+        summaries: As `lst_tf2.evaluation.statistics.summarize` gives them.
+        names: Of the settings that title the columns, dotted; none: the distractors do.
+
+    Returns:
+        The lines of the title, then a row for each figure, of words; the first of each line
+        says what the others are.
+    """
     counts = {len(summary["per_stage"]) for summary in summaries}
     stages = f" ({counts.pop()})" if len(counts) == 1 else ""
     method = _common_method(summaries)

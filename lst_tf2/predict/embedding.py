@@ -1,4 +1,8 @@
-"""From pictures to embeddings, any number of them in constant memory."""
+"""From pictures to embeddings, any number of them in constant memory.
+
+Threads read and shrink pictures ahead, a batch of them is embedded at a time, and embeddings are
+kept by the digest of a picture's bytes: a copy under another name is not embedded again.
+"""
 
 import concurrent.futures
 import functools
@@ -68,13 +72,23 @@ class Embedder:
     def __init__(
         self, backbone: Backbone, cache_folder: pathlib.Path | None = None, *, with_maps=False
     ):
+        """Opens the cache.
+
+        Args:
+            backbone: What embeds.
+            cache_folder: Where embeddings of this backbone are kept; None: nowhere.
+            with_maps: Whether maps `[H, W, D]` are wanted beside the embeddings.
+        """
         self.backbone, self.cache, self.with_maps = backbone, None, with_maps
         self.width = int(backbone.model.output_shape[-1])
         if cache_folder is not None and not with_maps:
             self.cache = EmbeddingCache(cache_folder, backbone.digest, self.width)
 
     def stream(self, pictures: Iterable[Picture]) -> Iterator[Embedded]:
-        """Yields what is made of each picture, in order; few are in memory at a time."""
+        """Yields what is made of each picture, in order; few are in memory at a time.
+
+        A picture that cannot be read raises nothing: its `fault` says what is wrong.
+        """
         return itertools.chain.from_iterable(self.stream_groups(pictures))
 
     def stream_groups(self, pictures: Iterable[Picture]) -> Iterator[list[Embedded]]:
@@ -127,7 +141,13 @@ class Embedder:
 def read_ahead(
     pictures: Iterable[Picture], image_size: int, cache: EmbeddingCache | None = None
 ) -> Iterator[tuple[list[Picture], list[Read]]]:
-    """Yields pictures in groups, and what is read of each; threads do so ahead."""
+    """Yields pictures in groups, and what is read of each; threads do so ahead.
+
+    Args:
+        pictures: Paths, arrays or images of Pillow; taken from as needed.
+        image_size: Pixels of a side that they are fitted to.
+        cache: Where an embedding that is known saves the decoding.
+    """
     pictures, waiting = iter(pictures), deque()
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         while True:

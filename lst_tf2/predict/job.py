@@ -46,7 +46,13 @@ class Outcome(NamedTuple):
 
 
 def predict(config: PredictConfig) -> Outcome:
-    """Learns, labels, and writes.
+    """Learns from the labeled images and the pile, labels the images, and writes the table.
+
+    Files that are in the way are found before anything is computed, and the table appears when
+    it is complete.
+
+    Args:
+        config: Which images, which method, and what to write.
 
     Raises:
         InputError: If images, settings or what is there already do not fit.

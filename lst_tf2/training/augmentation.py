@@ -14,6 +14,12 @@ class Augmentation:
     """Flips, shifts and tints images by layers of Keras, each image by draws of its own."""
 
     def __init__(self, config: RecipeConfig, image_size: int):
+        """Builds a layer for each kind of change that the recipe has.
+
+        Args:
+            config: Whether images are flipped, by how many pixels shifted, how much tinted.
+            image_size: Pixels of a side, which the shift is a share of.
+        """
         unit = {"value_range": (0.0, 1.0)}
         share, jitter = config.crop_pixels / image_size, config.jitter
         layers = keras.layers
@@ -70,7 +76,8 @@ def turn(images: tf.Tensor, turns: tf.Tensor) -> tf.Tensor:
 class Mix(NamedTuple):
     """Mixes each example of a batch with the one at the mirrored place, before a block.
 
-    Manifold mixup (arXiv:1806.05236): `block` is drawn again for each batch.
+    Manifold mixup (arXiv:1806.05236): `block` is drawn again for each batch. Block 0 mixes the
+    images themselves, a later one the maps that reach it. The targets are mixed alike.
     """
 
     share: tf.Tensor  # Scalar float32 in 0..1, of the example itself.

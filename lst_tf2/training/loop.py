@@ -50,6 +50,14 @@ def run_steps(
 ) -> None:
     """Calls `step_fn(step, batch)` for each of `steps` and then the actions that are due.
 
+    Args:
+        step_fn: Takes a step and returns its scalars by name: losses, norms, accuracies.
+        batches: What each step is given, as many as there are steps.
+        steps: Numbers of the steps from 0; the last of all is `steps.stop - 1`.
+        actions: What is done between steps, in this order.
+        progress: Shows the scalars and counts the steps.
+        limit_seconds: Time after which the run saves and ends; by default none.
+
     Raises:
         InputError: If a loss is not finite; that step's actions do not run.
         Interrupted: If a signal asked for the end, or the time is up, after the step and what it

@@ -1,4 +1,9 @@
-"""Meta-training of scaling, shifting, initial classifier and soft weighting network."""
+"""Meta-training of scaling, shifting, initial classifier and soft weighting network.
+
+The second phase (arXiv:1906.00562, algorithm 1): each step adapts a classifier to the episodes of
+a meta-batch and descends on the loss of their queries. This module opens what a run needs and
+does what is due between steps; `meta_step` takes the step itself.
+"""
 
 import contextlib
 import math
@@ -36,6 +41,13 @@ from lst_tf2.training.summaries import Summaries
 
 def meta_train(config: MetaTrainConfig, *, overwrite: bool = False) -> str:
     """Meta-trains into `config.run_folder`, going on where it stopped.
+
+    With several processes, each calls this and computes its share of every meta-batch; the chief
+    alone writes.
+
+    Args:
+        config: What to train, on what, from which weights, and where to.
+        overwrite: Whether a run with other settings in that folder is replaced.
 
     Returns:
         What was written, a sentence.
@@ -117,7 +129,12 @@ def validation_indices(turn: int, count: int, length: int) -> list[int]:
 
 
 class MetaTraining:
-    """Runs the loop with its actions: summaries, validation, checkpoints."""
+    """Runs the loop with its actions: summaries, validation, checkpoints.
+
+    Attributes:
+        validated: The last step with a validation. It is saved with the state: a run that is
+            ended between a step and its validation does that first when it goes on.
+    """
 
     def __init__(
         self,
@@ -130,7 +147,7 @@ class MetaTraining:
         self.config, self.trainer, self.store = config, trainer, store
         self.val_lists, self.val_images = val_lists, val_images
         self.summaries = Summaries(store.folder)
-        self.validated = 0  # The last step with a validation.
+        self.validated = 0
 
     def begin(self, step: int, *, is_owed: bool) -> None:
         """Goes on after `step` steps, with the validation that it owes."""
@@ -143,7 +160,14 @@ class MetaTraining:
     def run(
         self, train_lists: EpisodeLists, train_images: ImageSource, steps: range, share: range
     ) -> None:
-        """Trains for `steps` on the episodes at the places `share` of each meta-batch."""
+        """Trains on the episodes at the places `share` of each meta-batch.
+
+        Args:
+            train_lists: The episodes, taken in order, from the first again after the last.
+            train_images: Their images.
+            steps: Numbers of the steps from 0.
+            share: Places of a meta-batch that this process computes; alone: all of them.
+        """
         config, loop = self.config, self.config.loop
         batches = stream_meta_batches(
             train_lists,
@@ -210,7 +234,7 @@ class MetaTraining:
         self.store.save(step, is_kept=is_kept, validated=self.validated)
 
     def validate(self, step: int, _: dict[str, float]) -> None:
-        """Judges the learner on the next validation episodes; keeps it if it is the best.
+        """Evaluates the learner on the next validation episodes; keeps it if it is the best.
 
         Nothing is kept of a validation that a signal cuts short: it is owed.
         """

@@ -1,4 +1,8 @@
-"""Pre-training of the backbone on all base classes (arXiv:1812.02391)."""
+"""Pre-training of the backbone on all base classes (arXiv:1812.02391).
+
+The first of three phases: an ordinary classifier of all training classes. Its convolutions are
+what meta-training starts from and no longer changes; its head is left behind.
+"""
 
 import pathlib
 
@@ -28,9 +32,24 @@ from lst_tf2.training.summaries import Summaries
 
 
 class Pretrainer:
-    """Owns the model, its optimizer and the compiled step."""
+    """Owns the model, its optimizer and the compiled step.
+
+    Attributes:
+        model: Backbone and heads.
+        losses: The loss of a batch, by the recipe.
+        average: Moving average of the weights, empty where the recipe has none.
+        loss_scale: What keeps gradients in the range of float16; None in other precisions.
+        train_step: Takes one step, a `tf.function` of `(step, batch, side)`: the step's number
+            (int32 scalar), a batch of `Examples` and the side in pixels that it is seen at.
+            Returns `loss`, `accuracy` and `gradient_norm`, float32 scalars.
+    """
 
     def __init__(self, config: PretrainConfig):
+        """Draws the weights from `config.seed`, or takes those of `config.start_path`.
+
+        Raises:
+            InputError: If the file of `config.start_path` is missing or holds another network.
+        """
         keras.utils.set_random_seed(config.seed)  # Initial weights alone draw from it.
         self.config = config
         num_turns = NUM_TURNS if config.recipe.turned_share else 0
@@ -81,6 +100,10 @@ class Pretrainer:
 
 def pretrain(config: PretrainConfig, *, overwrite: bool = False) -> str:
     """Pre-trains a backbone into `config.run_folder`, going on where it stopped.
+
+    Args:
+        config: What to train, on what, and where to.
+        overwrite: Whether a run with other settings in that folder is replaced.
 
     Returns:
         What was written, a sentence.

@@ -30,7 +30,20 @@ class PretrainLosses:
         self.num_blocks = len(config.model.filters)
 
     def __call__(self, model: PretrainModel, batch: Examples, step: tf.Tensor, side: int) -> Losses:
-        """Returns the losses of a batch `[B, H, W, 3]`, seen at `side` pixels."""
+        """Augments a batch and returns its losses.
+
+        All draws depend on the seed and on `step` alone, so that a run that goes on after a
+        stop sees the images that it would have seen.
+
+        Args:
+            model: Backbone and heads.
+            batch: Images `[B, H, W, 3]` uint8 and their classes `[B]` int32.
+            step: Number of the step from 0, int32 scalar.
+            side: Pixels that height and width are resized to before the network.
+
+        Returns:
+            The sum of the losses of all heads, and the accuracy of the first.
+        """
         recipe = self.recipe
         seed = tf.stack([self.config.seed + 1, step])  # Dropout draws by the seed itself.
         images = augmentation.resize(self.augment(scale_pixels(batch.inputs), seed), side)
