@@ -84,12 +84,14 @@ def mark_of(label: int) -> tuple[str, str]:
 def embed_in_plane(embeddings: np.ndarray) -> np.ndarray:
     """Returns `[n, 2]` places in the frame, near ones for near directions (t-SNE)."""
     from sklearn.manifold import TSNE  # Takes a second to import.
+    from threadpoolctl import threadpool_limits
 
     directions = embeddings - embeddings.mean(axis=0)
     directions /= np.maximum(np.linalg.norm(directions, axis=1, keepdims=True), 1e-12)
     perplexity = min(PERPLEXITY, (len(embeddings) - 1) / 3)
     settings = {"init": "pca", "random_state": 0, "perplexity": perplexity}
-    spots = TSNE(2, **settings).fit_transform(directions.astype(np.float32))
+    with threadpool_limits(1):  # More threads give other maps, and wait long for each other.
+        spots = TSNE(2, **settings).fit_transform(directions.astype(np.float32))
     low, high = spots.min(axis=0), spots.max(axis=0)
     frame = np.array([WIDTH, HEIGHT]) - 2 * MARGIN
     return MARGIN + frame * (spots - low) / np.maximum(high - low, 1e-12)

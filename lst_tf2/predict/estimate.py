@@ -8,6 +8,7 @@ import numpy as np
 
 from lst_tf2.evaluation.statistics import Z95
 from lst_tf2.predict.fitted import FitData, fit_head
+from lst_tf2.predict.training import HeadTrainer
 from lst_tf2.structures import Features
 
 # Share of queries that are surer than this is the share that is right, on validation classes of
@@ -53,9 +54,9 @@ def leave_one_out(data: FitData) -> Estimate | None:
     part = np.sort(rng.permutation(len(data.pile.embeddings))[:MOST_PILE])
     pile = Features(*(values[part] for values in data.pile))
     data = dataclasses.replace(data, pile=pile)
-    hits = 0
+    trainer, hits = HeadTrainer(data.stages, data.backbone), 0
     for row in rows:
-        head, _ = fit_head(data.without(row))
+        head, _ = fit_head(data.without(row), trainer)
         probs = head.probs(data.support.embeddings[row : row + 1])
         hits += int(probs.argmax() == data.labels[row])
     how = f"each of {len(rows)} labeled images, fitted without it"

@@ -13,7 +13,7 @@ from lst_tf2.predict.confidence import (
     fit_temperature,
     softmax,
 )
-from lst_tf2.predict.training import StageRecord, to_sphere, train
+from lst_tf2.predict.training import HeadTrainer, StageRecord, to_sphere
 from lst_tf2.structures import Features
 
 # Of a head without a pile: the most likely one on validation classes of `glyphs`, at 1 to 5 shots;
@@ -66,14 +66,21 @@ class FitData:
         return dataclasses.replace(self, support=support, labels=np.delete(self.labels, row))
 
 
-def fit_head(data: FitData) -> tuple[FittedHead, list[StageRecord]]:
+def fit_head(
+    data: FitData, trainer: HeadTrainer | None = None
+) -> tuple[FittedHead, list[StageRecord]]:
     """Self-trains, then finds how sure the head may be.
+
+    Args:
+        data: What it learns from.
+        trainer: One that has trained on as many images of as many classes saves time.
 
     Raises:
         InputError: If there is no such method, or it does not do what is asked of it.
     """
     support, pile = (on_sphere(features) for features in (data.support, data.pile))
-    trained = train(support, data.labels, pile, data.stages, data.backbone)
+    trainer = trainer or HeadTrainer(data.stages, data.backbone)
+    trained = trainer.train(support, data.labels, pile)
     if not trained.stages:
         descends = isinstance(read_settings(data.stages), StageConfig)
         temperature = DESCENT_TEMPERATURE if descends else PLAIN_TEMPERATURE

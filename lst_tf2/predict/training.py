@@ -78,50 +78,64 @@ def to_sphere(embeddings: np.ndarray) -> np.ndarray:
     return np.float32(RADIUS * embeddings / np.maximum(lengths, TINY))
 
 
-def train(
-    support: Features, labels: np.ndarray, pile: Features, config: SelfTrainingConfig, backbone
-) -> Trained:
-    """Self-trains from a classifier of zeros.
+class HeadTrainer:
+    """Self-trains heads by one method, from a classifier of zeros.
 
-    Args:
-        support: S labeled images, their embeddings of length `RADIUS`.
-        labels: `[S]` int in 0..N-1, each once or more.
-        pile: U unlabeled images, 0 or more, in the same way.
-        config: Method and stages.
-        backbone: Has `soft_weighting`, which methods may use.
-
-    Raises:
-        InputError: If there is no such method, or it does not do what is asked of it.
+    Heads of as many images and classes share a graph: the first takes seconds, others are fast.
     """
-    way = int(labels.max()) + 1
-    support, pile = (Features(*map(tf.constant, features)) for features in (support, pile))
-    initial = Classifier(tf.zeros([support.embeddings.shape[1], way]), tf.zeros([way]))
-    examples = Examples(support, tf.constant(labels.astype(np.int32)))
-    if not len(pile.embeddings):
-        method = load_method(dataclasses.replace(config, weighting="none"), backbone)
-        evidence = first_evidence(examples, pile, initial, config)
-        nothing = evidence.accepted._replace(loss_weights=tf.zeros([0]))
-        stage = fit(method, evidence, nothing)
-        last = method.finish(evidence, stage.path).last(initial)
-        return Trained(last.kernel.numpy(), last.bias.numpy(), [])
-    method = load_method(config, backbone)
-    with tell_of_rows():
-        training = self_train(method, examples, [pile], initial, config)
-    last = training.final_path.last(initial)
-    stages = [
-        _record(stage.chosen, probs)
-        for stage, probs in zip(training.stages, training.probs, strict=True)
-    ]
-    return Trained(last.kernel.numpy(), last.bias.numpy(), stages)
+
+    def __init__(self, config: SelfTrainingConfig, backbone: Any):
+        """Loads the method.
+
+        Args:
+            config: Method and stages.
+            backbone: Has `soft_weighting`, which methods may use.
+
+        Raises:
+            InputError: If there is no such method.
+        """
+        self.config, self.method = config, load_method(config, backbone)
+        # Without a pile there is nothing to weigh.
+        self.plain = load_method(dataclasses.replace(config, weighting="none"), backbone)
+        self._run = tf.function(self._train, autograph=False)
+
+    def train(self, support: Features, labels: np.ndarray, pile: Features) -> Trained:
+        """Returns what S labeled and U unlabeled images teach.
+
+        Args:
+            support: S labeled images, their embeddings of length `RADIUS`.
+            labels: `[S]` int in 0..N-1, each once or more.
+            pile: U unlabeled images, 0 or more, in the same way.
+
+        Raises:
+            InputError: If the method does not do what is asked of it.
+        """
+        examples = Examples(Features(*map(tf.constant, support)), tf.constant(np.int32(labels)))
+        with tell_of_rows():
+            trained = self._run(
+                examples, Features(*map(tf.constant, pile)), way=int(labels.max()) + 1
+            )
+        return tf.nest.map_structure(lambda value: value.numpy(), trained)
+
+    def _train(self, examples: Examples, pile: Features, way: int) -> Trained:
+        initial = Classifier(tf.zeros([examples.inputs.embeddings.shape[1], way]), tf.zeros([way]))
+        if not pile.embeddings.shape[0]:
+            evidence = first_evidence(examples, pile, initial, self.config)
+            nothing = evidence.accepted._replace(loss_weights=tf.zeros([0]))
+            stage = fit(self.plain, evidence, nothing)
+            return Trained(*self.plain.finish(evidence, stage.path).last(initial), [])
+        training = self_train(self.method, examples, [pile], initial, self.config)
+        stages = zip(training.stages, training.probs, strict=True)
+        records = [_record(stage.chosen, probs) for stage, probs in stages]
+        return Trained(*training.final_path.last(initial), records)
 
 
 def _record(chosen: PseudoLabeled, probs: tf.Tensor) -> StageRecord:
-    rows = chosen.rows.numpy()
     weights = chosen.loss_weights
     return StageRecord(
-        probs.numpy(),
-        rows,
-        chosen.targets.numpy().argmax(axis=1),
-        np.ones(len(rows), np.float32) if weights is None else weights.numpy(),
-        chosen.logit_weights.numpy(),
+        probs,
+        chosen.rows,
+        tf.argmax(chosen.targets, axis=1),
+        tf.ones_like(chosen.targets[:, 0]) if weights is None else weights,
+        chosen.logit_weights,
     )
