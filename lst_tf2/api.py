@@ -116,6 +116,9 @@ def adapt(
 ) -> list[AdaptedStage]:
     """Self-trains on an episode, each stage on all of its unlabeled images.
 
+    Runs operation by operation, so that a method of your own can be followed with a debugger;
+    `meta_test` and `LSTClassifier` run methods in a graph, which is many times as fast.
+
     Args:
         learner: Embeds the images, support and unlabeled ones as a batch each.
         episode: Of images. The query set, which may be empty, is not looked at.
