@@ -67,7 +67,7 @@ PUBLISHED = (
     PublishedRow("ICI", "arXiv:2003.11853", 76.5, 84.3, "no", "yes"),
     PublishedRow("PLCM", "ICCV 2021", 77.6, 86.1, "no", "not stated"),
     PublishedRow("iLPC", "arXiv:2012.07962", 78.6, 85.8, "no", "yes"),
-    PublishedRow("MUSIC", "arXiv:2202.00369", 79.0, 87.3, "no", "not stated"),
+    PublishedRow("MUSIC", "arXiv:2209.13777", 79.0, 87.3, "no", "not stated"),
     PublishedRow("ICI v2", "arXiv:2007.08461", 80.7, 87.2, "no", "yes"),
 )
 
@@ -133,7 +133,7 @@ def main(*_) -> None:
     tables = [f"{PARTS[part]}:\n\n{part_table(rows)}" for part, rows in parts.items()]
     tables += [f"Published:\n\n{published_table()}"]
     if recipe_steps.FILE.exists():
-        tables.append(f"{recipe_steps.TITLE}:\n\n{recipe_table()}")
+        tables.append(f"{recipe_steps.TITLE}:\n\n{recipe_table()}\n\n{recipe_steps.NOTE}")
     (RESULTS / "README.md").write_text("\n\n".join(["# CIFAR-FS", CONDITIONS, *tables]) + "\n")
     shown = {
         f"{method} after meta-training" if part == "meta" else method: parts[part][method]
