@@ -18,6 +18,8 @@ import lst_tf2
 from lst_tf2 import LSTClassifier
 from lst_tf2.datasets.letters import LetterSettings, draw_letters
 from lst_tf2.errors import InputError
+from lst_tf2.predict.fitted import fit_head
+from lst_tf2.predict.training import HeadTrainer
 
 # What scikit-learn asks of classifiers that does not apply here, and why.
 NOT_APPLICABLE = {
@@ -224,6 +226,16 @@ def test_estimated_accuracy_leaves_labeled_images_out(fitted, letters):
     assert estimate.accuracy == fitted.estimated_accuracy_
     accuracy = fitted.score(letters.query_images, letters.query_labels)
     assert estimate.low < accuracy <= estimate.high
+
+
+def test_fits_that_share_a_graph_are_those_of_their_own(fitted):
+    data = fitted.fit_data_
+    trainer = HeadTrainer(data.stages, data.backbone)
+    for row in (0, 9):
+        shared, _ = fit_head(data.without(row), trainer)
+        own, _ = fit_head(data.without(row))
+        np.testing.assert_allclose(shared.kernel, own.kernel, rtol=1e-5, atol=1e-6)
+    assert np.abs(shared.kernel - fitted.head_.kernel).max() > 1e-3
 
 
 def test_estimated_accuracy_of_single_images_goes_by_confidence(letters):
