@@ -1,6 +1,7 @@
 """Self-trains a head on the embeddings of labeled images and of a pile."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -97,7 +98,8 @@ class HeadTrainer:
         self.config, self.method = config, load_method(config, backbone)
         # Without a pile there is nothing to weigh.
         self.plain = load_method(dataclasses.replace(config, weighting="none"), backbone)
-        self._run = tf.function(self._train, autograph=False)
+        # One of its own: of the same one, TensorFlow counts all traces, and warns of many.
+        self._run = tf.function(functools.partial(self._train), autograph=False)
 
     def train(self, support: Features, labels: np.ndarray, pile: Features) -> Trained:
         """Returns what S labeled and U unlabeled images teach.

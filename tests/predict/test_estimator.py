@@ -7,6 +7,7 @@ import pickle
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
@@ -32,7 +33,16 @@ def fixture_fitted(letters):
     return LSTClassifier(cache=False).fit(letters.images, letters.labels)
 
 
-def test_checks_of_scikit_learn():
+@pytest.fixture(name="eagerly")
+def fixture_eagerly():
+    """No graphs, where tracing them takes longer than all else."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.mark.slow
+def test_checks_of_scikit_learn(eagerly):
     found = check_estimator(
         LSTClassifier(backbone=None), expected_failed_checks=NOT_APPLICABLE, on_skip=None
     )
@@ -41,6 +51,7 @@ def test_checks_of_scikit_learn():
     assert "failed" not in states.values()
 
 
+@pytest.mark.slow
 def test_a_pile_with_distractors_helps():
     gains = []
     for seed in range(300, 304):
@@ -74,6 +85,7 @@ def test_a_prediction_does_not_depend_on_the_batch(fitted, letters):
     np.testing.assert_allclose(alone, together[:5], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_order_of_images_makes_no_difference(fitted, letters):
     order = np.random.default_rng(0).permutation(len(letters.images))
     images = [letters.images[i] for i in order]
@@ -82,6 +94,7 @@ def test_the_order_of_images_makes_no_difference(fitted, letters):
     np.testing.assert_allclose(again.predict_proba(letters.query_images), expected, atol=5e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["array", "floats", "pillow", "paths"])
 def test_images_in_every_form(form, letters, tmp_path):
     images = [np.asarray(Image.fromarray(i).resize((40, 40))) for i in letters.images]
@@ -99,6 +112,7 @@ def test_images_in_every_form(form, letters, tmp_path):
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["lst", "label_propagation", "soft_kmeans", "support"])
 def test_other_methods(method, letters):
     fitted = LSTClassifier(method=method).fit(letters.images, letters.labels)
@@ -106,6 +120,7 @@ def test_other_methods(method, letters):
     assert len(fitted.stages_) == (6 if method in ("lst", "label_propagation") else 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", lst_tf2.METHODS)
 def test_uneven_shots_and_no_pile(method, letters):
     rows = [0, 1, 2, 4, 6, 7, 8]  # Two images of some letters, one of others.
@@ -116,6 +131,7 @@ def test_uneven_shots_and_no_pile(method, letters):
     assert not fitted.none_proba(letters.query_images).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pile", [1, 2])
 def test_the_smallest_piles(pile, letters):
     images = letters.support_images + letters.unlabeled_images[:pile]
@@ -125,6 +141,7 @@ def test_the_smallest_piles(pile, letters):
     assert fitted.score(letters.query_images, letters.query_labels) > 0.4
 
 
+@pytest.mark.slow
 def test_of_a_large_pile_a_part_is_trained_on_and_all_is_labeled(letters):
     fitted = LSTClassifier(max_pile=60).fit(letters.images, letters.labels)
     assert len(fitted.stages_[0].probs) == 60
@@ -135,6 +152,7 @@ def test_of_a_large_pile_a_part_is_trained_on_and_all_is_labeled(letters):
     assert np.mean(np.where(fitted.rejected_, "none", labels) == truth) > 0.6
 
 
+@pytest.mark.slow
 def test_of_a_large_pile_as_much_is_used_as_the_method_is_made_for():
     rng = np.random.default_rng(0)
     centres = 4 * np.eye(3, 8)
@@ -146,12 +164,14 @@ def test_of_a_large_pile_as_much_is_used_as_the_method_is_made_for():
     assert (fitted.unlabeled_proba_.argmax(axis=1) == truth)[truth < 2].all()
 
 
+@pytest.mark.slow
 def test_without_rejection_nothing_is_of_no_class(letters):
     fitted = LSTClassifier(reject=False).fit(letters.images, letters.labels)
     assert not fitted.none_proba(letters.query_images).any()
     assert not fitted.rejected_.any()
 
 
+@pytest.mark.slow
 def test_an_image_that_is_labeled_counts_once(letters):
     twins = letters.support_images[3:5]
     images = letters.images + twins
@@ -195,6 +215,7 @@ def test_a_picture_that_cannot_be_read_is_named(letters, tmp_path):
         LSTClassifier().fit(images, ["a", "b", "b"])
 
 
+@pytest.mark.slow
 def test_numbers_are_labels_too(letters):
     numbers = {letter: 10 + i for i, letter in enumerate(sorted(set(letters.support_labels)))}
     labels = [numbers.get(label, -1) for label in letters.labels]
@@ -204,6 +225,7 @@ def test_numbers_are_labels_too(letters):
     assert fitted.score(letters.query_images, expected) > 0.7
 
 
+@pytest.mark.slow
 def test_a_search_a_pipeline_and_copies(fitted, letters):
     images = [np.asarray(Image.fromarray(i).resize((40, 40))) for i in letters.query_images]
     search = GridSearchCV(
@@ -220,6 +242,7 @@ def test_a_search_a_pipeline_and_copies(fitted, letters):
         np.testing.assert_allclose(copied.predict_proba(letters.query_images), expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_estimated_accuracy_leaves_labeled_images_out(fitted, letters):
     estimate = fitted.accuracy_estimate_
     assert estimate.how == "each of 10 labeled images, fitted without it"
@@ -228,6 +251,7 @@ def test_estimated_accuracy_leaves_labeled_images_out(fitted, letters):
     assert estimate.low < accuracy <= estimate.high
 
 
+@pytest.mark.slow
 def test_fits_that_share_a_graph_are_those_of_their_own(fitted):
     data = fitted.fit_data_
     trainer = HeadTrainer(data.stages, data.backbone)
@@ -238,6 +262,16 @@ def test_fits_that_share_a_graph_are_those_of_their_own(fitted):
     assert np.abs(shared.kernel - fitted.head_.kernel).max() > 1e-3
 
 
+@pytest.mark.slow
+def test_many_fits_tell_nothing_of_graphs(fitted, caplog):
+    embeddings, labels = fitted.fit_data_.support.embeddings, fitted.fit_data_.labels
+    classifier = LSTClassifier(None, method="soft_kmeans")
+    for count in range(1, 8):
+        classifier.fit(embeddings[:-count], labels[:-count])
+    assert not caplog.messages
+
+
+@pytest.mark.slow
 def test_estimated_accuracy_of_single_images_goes_by_confidence(letters):
     rows = list(range(0, 10, 2))
     images, labels = [letters.support_images[row] for row in rows], letters.support_labels[rows]
