@@ -49,6 +49,7 @@ def test_both_query_losses_agree_where_every_step_retrains():
     assert float(scalars["retrain_query_loss"]) != float(scalars["finetune_query_loss"])
 
 
+@pytest.mark.slow
 def test_both_gradients_are_taken_before_either_update():
     trainer, batch = build_trainer(), random_meta_batch()
     variables = [trainer.learner.meta_variables, trainer.learner.swn_variables]

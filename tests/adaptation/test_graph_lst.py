@@ -225,6 +225,7 @@ def test_classes_with_unlike_numbers_of_support_images_weigh_the_same():
     np.testing.assert_allclose(few.kernel, many.kernel, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_batched_episodes_are_those_one_by_one():
     batch = []
     for seed in range(3):

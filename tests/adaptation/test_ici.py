@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from lst_tf2.adaptation import ici
@@ -7,6 +8,7 @@ from lst_tf2.structures import Classifier
 from tests.adaptation.evidence import assert_batched_as_one_by_one, evidence_of
 
 
+@pytest.mark.slow
 def test_penalties_worked_by_hand():
     # The basis is one column, (1, 1, 1, 1) / 2, so labels are fitted by their mean. Labels 1, 1,
     # 1, 0 have mean 3/4 and rests 1/4, 1/4, 1/4, -3/4: the last row leaves 0 at 3/4, the first
@@ -22,6 +24,7 @@ def test_penalties_worked_by_hand():
     np.testing.assert_allclose(penalties, [0.00025] * 3 + [second], rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_rows_of_the_path_meet_the_conditions_of_the_optimum():
     # At a minimum rest - (I - QQ') G is of norm p, along the row, where a row is not 0, and of
     # norm p or less elsewhere. Whether rows are 0 at penalty p shows in what paths that end
@@ -85,6 +88,7 @@ def test_equal_examples_have_a_finite_basis():
     assert np.isfinite(local_basis(tf.ones([6, 3]), neighbours=5, dimensions=5)).all()
 
 
+@pytest.mark.slow
 def test_labels_follow_groups_that_the_support_set_does_not_show():
     # Groups around (0, 0, 1) and (1, 0, 0); the support example of the first lies half way to
     # the second, so that the first classifier, by the bisector of the two, is wrong about a part.
@@ -102,6 +106,7 @@ def test_labels_follow_groups_that_the_support_set_does_not_show():
     assert hits == 1
 
 
+@pytest.mark.slow
 def test_episodes_in_a_batch_are_as_one_by_one():
     rng = np.random.default_rng(0)
     support = tf.constant(rng.normal(size=(3, 3, 4)), tf.float32)

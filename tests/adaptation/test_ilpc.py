@@ -106,6 +106,7 @@ def test_without_balance_classes_are_cut_to_the_smallest():
     np.testing.assert_array_equal(tf.reduce_sum(balanced, axis=1), np.ones(7))
 
 
+@pytest.mark.slow
 def test_what_does_not_count_does_not_move_the_head():
     rng = np.random.default_rng(1)
     evidence = evidence_on_circle([0, 90], rng.uniform(0, 90, 6))
@@ -123,6 +124,7 @@ def test_what_does_not_count_does_not_move_the_head():
     np.testing.assert_array_equal(first.bias, [0, 0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_balanced", ["true", "false"])
 def test_episodes_in_a_batch_are_as_one_by_one(is_balanced):
     rng = np.random.default_rng(0)

@@ -19,6 +19,7 @@ def slopes(classifier, weights, penalty):
     return EMBEDDINGS.T @ errors + penalty * kernel, errors.sum(axis=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("penalty", [0.1, 1.0, 10.0])
 def test_nothing_is_left_to_descend(penalty):
     weights = RNG.uniform(0, 2, 40).astype(np.float32)
@@ -29,6 +30,7 @@ def test_nothing_is_left_to_descend(penalty):
         np.testing.assert_allclose(slope, np.zeros(slope.shape), atol=2e-3)
 
 
+@pytest.mark.slow
 def test_a_weight_is_a_count_of_examples():
     weights = np.repeat([0.0, 1.0, 2.0, 3.0], 10).astype(np.float32)
     weighted = fit_logistic(

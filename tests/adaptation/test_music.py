@@ -112,6 +112,7 @@ def test_no_class_is_ruled_out_below_a_tiny_bound():
     assert np.all(is_left)
 
 
+@pytest.mark.slow
 def test_settled_images_count_and_pull_the_classifier():
     classifier, chosen = train_by("music", AXES, UNLABELED)
     np.testing.assert_array_equal(chosen.loss_weights, [1, 1, 1, 0])
@@ -123,6 +124,7 @@ def test_settled_images_count_and_pull_the_classifier():
     assert train_by("music", AXES, leaning)[0].kernel[2, 0] > classifier.kernel[2, 0]
 
 
+@pytest.mark.slow
 def test_lengths_of_embeddings_do_not_matter():
     support, unlabeled = INPUTS[:3], INPUTS[3:]
     lengths = tf.constant([[0.5], [4.0], [16.0], [2.0]])  # Powers of two: exact.
@@ -131,6 +133,7 @@ def test_lengths_of_embeddings_do_not_matter():
     np.testing.assert_allclose(found.kernel, expected.kernel, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_batch_is_its_episodes_one_by_one():
     rng = np.random.default_rng(1)
     centres = rng.normal(size=(3, 3, 6))

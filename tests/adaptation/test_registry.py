@@ -114,6 +114,7 @@ def run(name):
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_of_ours_runs(name):
     training = run(name)

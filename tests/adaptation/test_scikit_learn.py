@@ -112,6 +112,7 @@ def test_fewer_images_than_neighbours():
     assert chosen.targets.shape == (2, WAY)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "settings"), [(METHODS[0], ()), (METHODS[1], (SOME,))])
 def test_a_batch_is_its_episodes_one_by_one(name, settings):
     episodes = [episode(seed) for seed in range(3)]

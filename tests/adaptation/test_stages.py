@@ -140,6 +140,7 @@ def test_learned_rates_take_the_place_of_the_one_everywhere(problem):
         np.testing.assert_array_equal(values, start)
 
 
+@pytest.mark.slow
 def test_graph_matches_eager(problem):
     eager = train(problem)
     graph = tf.function(lambda: train(problem).final_path.last(None).kernel)()

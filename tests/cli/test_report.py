@@ -6,6 +6,7 @@ from lst_tf2.evaluation.results import write_results
 from tests.browser import DARK, LIGHT, needs_browser, violations
 
 
+@pytest.mark.slow
 def test_report_joins_all_results_of_a_run(summary, tmp_path, capsys):
     write_results(summary, {}, tmp_path)
     write_results(summary | {"num_distractor_classes": 3}, {}, tmp_path)
@@ -39,6 +40,7 @@ def test_what_is_no_comparison_is_told(comparison, capsys):
         assert message in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @needs_browser
 def test_pages_are_accessible(summary, comparison, tmp_path):
     write_results(summary, {}, tmp_path)

@@ -58,6 +58,7 @@ def streams(catalogue, source):
     yield from pipeline.stream_image_batches(catalogue, range(5), 20, source, seed=0)
 
 
+@pytest.mark.slow
 def test_all_streams_are_the_same_whatever_keeps_the_images(folder):
     catalogue = catalogue_of(folder)
     sources = [open_images(catalogue, SIDE, name) for name in ("none", "ram", "packed")]

@@ -351,6 +351,7 @@ def run_python(*arguments):
     return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_command_renders_says_so_and_reports_errors_in_one_line(tmp_path):
     out = tmp_path / "glyphs"
     command = [f"--out={out}", "--images_per_class=2", "--img_size=16", "--workers=1"]

@@ -84,6 +84,7 @@ def test_episodes_together_equal_episodes_one_by_one(folder, protocol, gpus, mon
             np.testing.assert_allclose(getattr(result, name), value, rtol=1e-5, err_msg=name)
 
 
+@pytest.mark.slow
 def test_every_image_is_embedded_once(folder, capsys):
     config = config_of(folder)
     lists = open_lists(config.test_list)

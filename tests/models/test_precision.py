@@ -82,6 +82,7 @@ def test_step_that_overflows_is_left_out_and_halves_the_scale():
     assert np.abs(kernel.numpy() - before).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_scale_divides_out():
     trainer, batch = build_trainer("float16"), random_meta_batch()
     gradients = []

@@ -80,6 +80,7 @@ def test_a_learner_folds_into_plain_layers(norm, activation, tmp_path):
         np.testing.assert_array_equal(variable, weighing[name])
 
 
+@pytest.mark.slow
 def test_statistics_are_those_of_base_classes_where_they_are(tmp_path):
     data = write_data_set(tmp_path / "data", images_per_pool=20)
     write_run(tmp_path / "run", CONFIG, data)
@@ -159,6 +160,7 @@ def test_other_models_are_refused(shape, outputs, image_size, message):
         from_model("any", plain_model(shape, outputs), image_size)
 
 
+@pytest.mark.slow
 def test_applications_have_their_own_preprocessing(tmp_path):
     kwargs = {"include_top": False, "input_shape": (32, 32, 3)}
     network = keras.applications.MobileNetV2(weights=None, **kwargs)
@@ -213,6 +215,7 @@ def test_weights_that_cannot_be_fetched_are_told(monkeypatch):
         load_backbone("keras:VGG16", 32)
 
 
+@pytest.mark.slow
 def test_a_backbone_can_be_copied():
     backbone = load_backbone("glyphs")
     pixels = tf.constant(RNG.integers(0, 256, (2, 32, 32, 3), np.uint8))

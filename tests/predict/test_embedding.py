@@ -46,6 +46,7 @@ def test_the_second_time_nothing_is_embedded(paths, tmp_path, monkeypatch):
     np.testing.assert_array_equal(found(Embedder(backbone, tmp_path / "cache"), paths), expected)
 
 
+@pytest.mark.slow
 def test_another_backbone_or_size_has_embeddings_of_its_own(paths, tmp_path):
     for size in (32, 48):
         backbone = load_backbone("glyphs", size)

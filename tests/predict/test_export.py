@@ -44,6 +44,7 @@ def test_a_classifier_works_without_this_package(name, method, letters, tmp_path
     assert labels.read_text().split() == list(fitted.classes_)
 
 
+@pytest.mark.slow
 def test_all_layers_are_those_of_keras(letters, tmp_path):
     fitted = LSTClassifier().fit(letters.support_images, letters.support_labels)
     fitted.export(tmp_path / "model.keras")
@@ -53,6 +54,7 @@ def test_all_layers_are_those_of_keras(letters, tmp_path):
     assert "Conv2D" in {type(layer).__name__ for layer in layers}
 
 
+@pytest.mark.slow
 def test_any_network_can_be_exported(letters, tmp_path):
     inputs = keras.Input((3, 20, 20))
     outputs = keras.layers.Permute((2, 3, 1))(inputs)
@@ -65,6 +67,7 @@ def test_any_network_can_be_exported(letters, tmp_path):
     np.testing.assert_allclose(model(tf.constant(pixels)), expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_nothing_is_written_over_unasked(letters, tmp_path):
     fitted = LSTClassifier().fit(letters.support_images, letters.support_labels)
     (tmp_path / "other").mkdir()

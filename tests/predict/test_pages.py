@@ -66,6 +66,7 @@ def fixture_pages(folder, tmp_path_factory):
         }
 
 
+@pytest.mark.slow
 def test_a_page_needs_nothing_else(pages):
     for page in pages.values():
         text = page.read_text()
@@ -74,6 +75,7 @@ def test_a_page_needs_nothing_else(pages):
         assert "<b>" not in text
 
 
+@pytest.mark.slow
 def test_a_page_tells_all_that_there_is(pages, letters):
     text = pages["graph"].read_text()
     for heading in (
@@ -90,6 +92,7 @@ def test_a_page_tells_all_that_there_is(pages, letters):
         assert heading in text
 
 
+@pytest.mark.slow
 @needs_browser
 @pytest.mark.parametrize("scheme", [LIGHT, DARK])
 @pytest.mark.parametrize("name", ["graph", "lst", "query"])
@@ -97,6 +100,7 @@ def test_a_page_is_accessible(name, scheme, pages, tmp_path):
     assert violations(pages[name], tmp_path, scheme) == []
 
 
+@pytest.mark.slow
 @needs_browser
 def test_the_map_goes_by_keys(pages, tmp_path):
     script = """
@@ -117,6 +121,7 @@ def test_the_map_goes_by_keys(pages, tmp_path):
     assert (tag, visibility) == ("image", "visible")
 
 
+@pytest.mark.slow
 def test_a_thousand_images_are_a_small_page(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     for i in range(1010):

@@ -127,6 +127,7 @@ def test_large_images_are_refused_before_they_are_decoded(monkeypatch):
         fit_pixels(file.getvalue(), 8, "large.png")
 
 
+@pytest.mark.slow
 def test_the_limit_holds_for_the_largest_files():
     file = io.BytesIO()
     Image.new("1", (30000, 30000)).save(file, "PNG")

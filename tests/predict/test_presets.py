@@ -30,6 +30,7 @@ def test_presets_are_small_and_say_what_they_are():
         assert load_backbone(folder.name).name == folder.name
 
 
+@pytest.mark.slow
 def test_a_fitted_classifier_comes_back(fitted, letters, tmp_path):
     fitted.save_pretrained(tmp_path / "kept")
     again = LSTClassifier.from_pretrained(tmp_path / "kept", cache=False)
@@ -52,6 +53,7 @@ def test_a_folder_that_is_written_again_is_read_again(tmp_path):
         assert load_backbone(tmp_path / "kept") is load_backbone(tmp_path / "kept")
 
 
+@pytest.mark.slow
 def test_a_backbone_without_a_fit_is_kept_too(letters, tmp_path):
     LSTClassifier().save_pretrained(tmp_path / "kept", precision="int8")
     classifier = LSTClassifier.from_pretrained(tmp_path / "kept", reject=False)
@@ -61,6 +63,7 @@ def test_a_backbone_without_a_fit_is_kept_too(letters, tmp_path):
     np.testing.assert_allclose(found, expected.predict_proba(letters.query_images), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_other_networks_are_kept_whole(letters, tmp_path):
     inputs = keras.Input((20, 20, 3))
     network = keras.Model(inputs, keras.layers.Conv2D(5, 5, 5)(inputs))
@@ -75,6 +78,7 @@ def test_other_networks_are_kept_whole(letters, tmp_path):
         LSTClassifier.from_pretrained(tmp_path / "kept")
 
 
+@pytest.mark.slow
 def test_embeddings_need_no_backbone(tmp_path):
     rng = np.random.default_rng(0)
     points = rng.normal(size=(20, 6)) + np.repeat([[3.0], [-3.0]], 10, axis=0)
@@ -207,6 +211,7 @@ def test_packing_is_off_by_half_a_level():
         unpack(packed, "here")
 
 
+@pytest.mark.slow
 def test_half_precision_is_half_of_the_bytes(letters, tmp_path):
     LSTClassifier().save_pretrained(tmp_path / "whole")
     LSTClassifier().save_pretrained(tmp_path / "half", precision="float16")
@@ -228,6 +233,7 @@ def test_a_preset_can_be_copied_and_named_by_its_folder(tmp_path):
     assert load_backbone(tmp_path / "mine").digest == load_backbone("glyphs").digest
 
 
+@pytest.mark.slow
 def test_what_was_tuned_for_a_backbone_counts_and_is_kept(letters, tmp_path):
     shutil.copytree(PRESETS / "glyphs", tmp_path / "mine")
     write_tuned(tmp_path / "mine", "graph_lst", {"keep_above": 0.999999, "rounds": 2})

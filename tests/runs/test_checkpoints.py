@@ -34,6 +34,7 @@ def values_of(trainer):
     return {name: variable.numpy() for name, variable in trainer.named_variables().items()}
 
 
+@pytest.mark.slow
 def test_whole_state_survives(trainer, tmp_path):
     trainer.train_step(random_meta_batch())
     store = checkpoints.CheckpointStore(tmp_path, trainer.named_variables())
@@ -146,6 +147,7 @@ def test_weights_that_are_not_finite_are_refused(trainer, tmp_path):
         checkpoints.restore(tmp_path / "step_1.npz", trainer.named_variables())
 
 
+@pytest.mark.slow
 def test_damaged_newest_is_set_aside_and_the_run_goes_on_before_it(trainer, tmp_path, capsys):
     store = checkpoints.CheckpointStore(tmp_path, trainer.named_variables())
     store.save(1, validated=1)

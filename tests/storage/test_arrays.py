@@ -27,6 +27,7 @@ def test_arrays_come_back_and_numpy_reads_the_file(tmp_path, is_packed):
                 np.testing.assert_array_equal(found[name], value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_packed", [False, True])
 def test_every_flipped_bit_is_noticed(tmp_path, is_packed):
     path = tmp_path / "x.npz"
@@ -50,6 +51,7 @@ def test_every_cut_is_noticed(tmp_path):
             read(path)
 
 
+@pytest.mark.slow
 def test_file_without_a_checksum_is_read_and_never_fails_otherwise_than_as_damaged(tmp_path):
     path = tmp_path / "x.npz"
     np.savez(path, **NAMED)

@@ -28,6 +28,7 @@ def test_golden_forward_comes_out_of_both_forms(write):
     golden.assert_close(learner(images_of(golden)), "logits", 1e-4)
 
 
+@pytest.mark.slow
 def test_pretrained_file_becomes_a_backbone_to_start_from(tmp_path):
     weights = recipe.make_weights(3)
     write_npy_files(tmp_path / "old", {"weights": weights}, step=14000)

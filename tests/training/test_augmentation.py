@@ -92,6 +92,7 @@ def test_mix_is_of_mirrored_places_before_one_block():
     np.testing.assert_allclose(mix(values, 1), [[2.0], [2.0], [4.0]])
 
 
+@pytest.mark.slow
 def test_shares_of_mixes_are_of_the_beta_distribution():
     draws = [draw_mix(2.0, 4, tf.constant([0, step])) for step in range(400)]
     shares = np.array([draw.share for draw in draws])

@@ -16,6 +16,7 @@ def norms(gradients):
     return [float(tf.norm(gradient)) for gradient in gradients]
 
 
+@pytest.mark.slow
 def test_gradients_of_a_meta_batch_are_the_mean_of_its_episodes():
     trainer, batch = build_trainer(), random_meta_batch()
     scalars, *whole = trainer.gradients(batch)
@@ -28,6 +29,7 @@ def test_gradients_of_a_meta_batch_are_the_mean_of_its_episodes():
             np.testing.assert_allclose(grad, (one + two) / 2, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_each_loss_trains_its_own_variables():
     trainer = build_trainer()
     before = [variable.numpy() for variable in trainer.learner.backbone.kernels]
@@ -45,6 +47,7 @@ def test_each_loss_trains_its_own_variables():
         np.testing.assert_array_equal(variable.numpy(), value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [{"retrain_steps": 0}, {"weighting": "none"}])
 def test_without_its_part_the_soft_weighting_network_rests(changes):
     trainer = build_trainer(dataclasses.replace(CONFIG, **changes))
@@ -53,6 +56,7 @@ def test_without_its_part_the_soft_weighting_network_rests(changes):
     assert min(norms(meta_gradients[-2:])) > 1e-4
 
 
+@pytest.mark.slow
 def test_permuting_unlabeled_images_changes_nothing():
     trainer, batch = build_trainer(), random_meta_batch()
     order = np.random.default_rng(3).permutation(9)
@@ -63,6 +67,7 @@ def test_permuting_unlabeled_images_changes_nothing():
         np.testing.assert_allclose(actual[name], value, rtol=1e-4, err_msg=name)
 
 
+@pytest.mark.slow
 def test_graph_matches_eager():
     trainer, batch = build_trainer(), random_meta_batch()
     eager, graph = trainer.gradients(batch), tf.function(trainer.gradients)(batch)
@@ -79,6 +84,7 @@ def test_steps_learn_and_are_compiled_once():
     assert trainer.train_step.experimental_get_tracing_count() == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "step"),
     [("classifier/kernel", 0.01), ("inner_rates/kernel", 0.001), ("inner_rates/bias", 0.001)],
@@ -101,6 +107,7 @@ def test_gradient_is_that_of_finite_differences(name, step):
     assert slope == pytest.approx(np.linalg.norm(gradient), rel=0.03)
 
 
+@pytest.mark.slow
 def test_rates_are_learned_on_request_from_the_one_rate_on():
     plain, learning = build_trainer(), build_trainer(learn_inner_lr=True)
     added = learning.learner.named_variables().keys() - plain.learner.named_variables().keys()

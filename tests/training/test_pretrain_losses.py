@@ -78,6 +78,7 @@ def test_losses_teach_all_that_is_learned(batch, recipe):
     assert ("turn_head/kernel" in trainer.model.named_variables()) == bool(recipe.turned_share)
 
 
+@pytest.mark.slow
 def test_weight_decay_is_that_of_kernels_alone(batch):
     quiet = dataclasses.replace(
         PLAIN, optimizer=dataclasses.replace(PLAIN.optimizer, name="SGD", initial_lr=1.0)
