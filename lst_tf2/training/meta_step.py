@@ -51,7 +51,9 @@ def pseudo_label(
     return last_choice(method, evidence, config.num_stages)
 
 
-def adapt(learner: Learner, method: Method, evidence: Evidence, chosen: PseudoLabeled) -> Stage:
+def adapt_classifier(
+    learner: Learner, method: Method, evidence: Evidence, chosen: PseudoLabeled
+) -> Stage:
     """Adapts the classifier.
 
     Differentiable with respect to it, to learned rates and to the weights of `chosen`.
@@ -201,7 +203,7 @@ class MetaTrainer:
         self, episode: Episode, evidence: Evidence, chosen: PseudoLabeled
     ) -> tuple[QueryResults, tf.Tensor]:
         """Returns the losses with the accuracy, and the weights of the logits `[R, N]`."""
-        stage = adapt(self.learner, self.method, evidence, chosen)
+        stage = adapt_classifier(self.learner, self.method, evidence, chosen)
         results = query_results(
             self.learner, stage.path, episode.query, evidence.shot, self.adaptation
         )

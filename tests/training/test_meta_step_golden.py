@@ -9,7 +9,7 @@ from lst_tf2.adaptation.lst import class_prototypes
 from lst_tf2.adaptation.registry import load_method
 from lst_tf2.config import AdaptationConfig
 from lst_tf2.tf1.variable_names import learner_names
-from lst_tf2.training.meta_step import adapt, pseudo_label
+from lst_tf2.training.meta_step import adapt_classifier, pseudo_label
 from tests.golden_files import IS_DOUBLE, Golden
 
 pytestmark = pytest.mark.large
@@ -96,7 +96,7 @@ def test_inner_loop_matches(letter):
     prototypes = class_prototypes(evidence.support.maps, evidence.support_labels, golden.way)
     scores = learner.soft_weighting(prototypes, evidence.unlabeled.maps)
     golden.assert_close(scores, "swn_scores", 1e-4)
-    stage = adapt(learner, method, evidence, chosen)
+    stage = adapt_classifier(learner, method, evidence, chosen)
     golden.assert_close(stage.chosen.logit_weights, "soft_weights", 7e-5)
     query_embeddings = learner.embed(episode.query.inputs).embeddings
     golden.assert_close(query_embeddings, "emb_query", 4e-5)
