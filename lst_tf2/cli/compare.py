@@ -27,7 +27,7 @@ from lst_tf2.cli.next_test import next_test
 from lst_tf2.cli.report import report_comparison
 from lst_tf2.cli.run_configs import tell_of_tuned
 from lst_tf2.cli.subjects import piles_and_subject
-from lst_tf2.cli.tensorflow_run import take_memory_as_needed, tensorflow_run
+from lst_tf2.cli.tensorflow_run import tensorflow_run
 from lst_tf2.config import DATA, CompareConfig
 from lst_tf2.data.layout import require_dataset
 from lst_tf2.settings import setting
@@ -54,7 +54,6 @@ def run_compare(values: flags.FlagValues, _: Sequence[str]) -> None:
         asked = build_from(CompareFlags, values)
         out = pathlib.Path(asked.out)
         require_dataset(asked.data_folder)
-        take_memory_as_needed()
         config, subject = piles_and_subject(CompareConfig, SETTINGS, values)
         from lst_tf2.evaluation.compare import compare
         from lst_tf2.evaluation.compare_report import (

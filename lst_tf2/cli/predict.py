@@ -24,6 +24,7 @@ from lst_tf2.cli.command import Command
 from lst_tf2.cli.flag_rows import given_values, rows_of
 from lst_tf2.cli.tensorflow_run import take_memory_as_needed, tensorflow_run
 from lst_tf2.config import PredictConfig
+from lst_tf2.predict.folders import check_places
 from lst_tf2.settings import build
 
 MEMORY_REMEDY = "lower --max_pile or --img_size"
@@ -35,6 +36,7 @@ def run_predict(values: flags.FlagValues, words: Sequence[str]) -> None:
     given = given_values(rows_of(PredictConfig), values)
     config = build(PredictConfig, given | {"query": (*given["query"], *words)})
     with tensorflow_run(values, MEMORY_REMEDY):
+        check_places(config)
         take_memory_as_needed()
         from lst_tf2.predict.job import predict
 

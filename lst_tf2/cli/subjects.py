@@ -5,6 +5,7 @@ from typing import Any
 from absl import flags
 
 from lst_tf2.cli.run_configs import piles_config
+from lst_tf2.cli.tensorflow_run import take_memory_as_needed
 from lst_tf2.config import PilesConfig
 
 
@@ -17,8 +18,11 @@ def piles_and_subject(
         InputError: If a flag is out of bounds, or there is no such run or backbone.
     """
     name = values.backbone
-    if not name:
-        return piles_config(cls, settings, values), None
+    if not name:  # A run that is not there is noticed before TensorFlow loads.
+        config = piles_config(cls, settings, values)
+        take_memory_as_needed()
+        return config, None
+    take_memory_as_needed()
     from lst_tf2.predict.loading import load_backbone
     from lst_tf2.predict.subjects import described_by_config, subject_of  # Imports TensorFlow.
 

@@ -10,6 +10,7 @@ from absl import flags, logging
 
 from lst_tf2.backend import explain_exhausted_memory, require_tensorflow_backend
 from lst_tf2.config import ModelConfig
+from lst_tf2.runs.run_folder import read_model
 
 
 @contextlib.contextmanager
@@ -32,6 +33,20 @@ def tensorflow_run(values: flags.FlagValues, memory_remedy: str) -> Iterator[Non
         sys.path.append(os.getcwd())
     with explain_exhausted_memory(memory_remedy):
         yield
+
+
+def require_weights(target: str, sources: Iterable[pathlib.Path]) -> None:
+    """Notices before TensorFlow loads that there is nothing to start from.
+
+    Args:
+        target: The checkpoint to start from.
+        sources: Where weights of the original program may lie instead.
+
+    Raises:
+        MissingInputError: If there is no run of ours, nor any of these.
+    """
+    if not any(source.exists() for source in sources):
+        read_model(pathlib.Path(target).parent)
 
 
 def take_memory_as_needed() -> None:

@@ -21,7 +21,12 @@ from lst_tf2.cli import original_paths, run_configs
 from lst_tf2.cli.command import Command
 from lst_tf2.cli.flag_tables import TEST_SETTINGS, accepted_rows
 from lst_tf2.cli.idle_flags import note_idle_flags
-from lst_tf2.cli.tensorflow_run import convert_originals, take_memory_as_needed, tensorflow_run
+from lst_tf2.cli.tensorflow_run import (
+    convert_originals,
+    require_weights,
+    take_memory_as_needed,
+    tensorflow_run,
+)
 from lst_tf2.data.layout import require_dataset
 
 MEMORY_REMEDY = (
@@ -36,6 +41,8 @@ def run_test(values: flags.FlagValues, _: Sequence[str]) -> None:
     with tensorflow_run(values, MEMORY_REMEDY):
         config = run_configs.test_config(values)
         require_dataset(config.test_list.data_folder)
+        checkpoint, originals = _checkpoint(values, config)
+        require_weights(checkpoint, originals)
         take_memory_as_needed()
         config = run_configs.with_tuned_settings(config, values)
         from lst_tf2.evaluation.board import write_board
@@ -43,7 +50,7 @@ def run_test(values: flags.FlagValues, _: Sequence[str]) -> None:
         from lst_tf2.evaluation.report import format_table
         from lst_tf2.evaluation.results import write_results
 
-        convert_originals(*_originals(values, config), config.model)
+        convert_originals(checkpoint, originals, config.model)
         results, tested = run_meta_test(config)
         if not config.distribution.is_chief:
             return
@@ -54,7 +61,7 @@ def run_test(values: flags.FlagValues, _: Sequence[str]) -> None:
         print(f"Next: lst report {config.run_folder}")
 
 
-def _originals(values: flags.FlagValues, config) -> tuple[str, list[pathlib.Path]]:
+def _checkpoint(values: flags.FlagValues, config) -> tuple[str, list[pathlib.Path]]:
     """Returns the checkpoint to test, and where one of the original may lie."""
     if config.test_iter == "0":
         return original_paths.start(values, config)

@@ -10,7 +10,12 @@ from lst_tf2.cli.command import Command, repeat_flags
 from lst_tf2.cli.fitting_flags import test_flags, training_flags
 from lst_tf2.cli.flag_rows import build_from
 from lst_tf2.cli.idle_flags import note_idle_flags
-from lst_tf2.cli.tensorflow_run import convert_originals, take_memory_as_needed, tensorflow_run
+from lst_tf2.cli.tensorflow_run import (
+    convert_originals,
+    require_weights,
+    take_memory_as_needed,
+    tensorflow_run,
+)
 from lst_tf2.data.layout import require_dataset
 from lst_tf2.errors import check
 
@@ -79,10 +84,12 @@ def run_train(values: flags.FlagValues, _: Sequence[str]) -> None:
             return
         config = run_configs.train_config(values)
         require_dataset(config.train_list.data_folder)
+        checkpoint, originals = original_paths.start(values, config)
+        require_weights(checkpoint, originals)
         take_memory_as_needed()
         from lst_tf2.training.meta_train import meta_train
 
-        convert_originals(*original_paths.start(values, config), config.model)
+        convert_originals(checkpoint, originals, config.model)
         written = meta_train(config, overwrite=values.overwrite)
         repeated = repeat_flags(values, PRETRAINED_FLAGS + RUN_FLAGS)
         fitting = test_flags(config.train_list.data_folder)

@@ -28,7 +28,7 @@ from lst_tf2.cli.flag_rows import build_from
 from lst_tf2.cli.flag_tables import DataFlags, RunNameFlags
 from lst_tf2.cli.next_test import next_test
 from lst_tf2.cli.subjects import piles_and_subject
-from lst_tf2.cli.tensorflow_run import take_memory_as_needed, tensorflow_run
+from lst_tf2.cli.tensorflow_run import tensorflow_run
 from lst_tf2.config import SUPPORT, TuneConfig
 from lst_tf2.data.layout import require_dataset
 from lst_tf2.errors import check
@@ -41,7 +41,6 @@ def run_tune(values: flags.FlagValues, _: Sequence[str]) -> None:
     """Chooses, keeps the choice in the run's folder, and prints what changed."""
     with tensorflow_run(values, MEMORY_REMEDY):
         require_dataset(build_from(DataFlags, values).data_folder)
-        take_memory_as_needed()
         config, subject = piles_and_subject(TuneConfig, SETTINGS, values)
         folder = pathlib.Path(config.run_folder)
         check_kept_beside(folder, values.backbone)

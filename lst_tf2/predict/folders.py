@@ -4,10 +4,24 @@ import os
 import pathlib
 from collections.abc import Iterable, Iterator
 
+from lst_tf2.config import PredictConfig
 from lst_tf2.errors import MissingInputError, check
 from lst_tf2.predict.pictures import SUFFIXES
 
 KINDS = ", ".join(SUFFIXES)
+
+
+def check_places(config: PredictConfig) -> None:
+    """Raises `InputError` unless there are classes to learn, and an image to label.
+
+    Nothing is decoded, and TensorFlow is not needed.
+    """
+    if not config.classifier:
+        find_classes(config.support)
+    name, places = ("query", config.query) if config.query else ("unlabeled", config.unlabeled)
+    found = next(find_pictures(places), None)
+    expected = f"images to label in {', '.join(places)}"
+    check(found is not None, expected, "none", f"add images ({KINDS}) or name others", name)
 
 
 def find_pictures(places: Iterable[str | os.PathLike]) -> Iterator[str]:

@@ -15,7 +15,7 @@ from lst_tf2.predict.embedding import Embedded
 from lst_tf2.predict.estimate import Estimate, thresholded_confidence
 from lst_tf2.predict.estimator import LSTClassifier
 from lst_tf2.predict.export import check_export
-from lst_tf2.predict.folders import KINDS, find_classes, find_pictures
+from lst_tf2.predict.folders import check_places, find_classes, find_pictures
 from lst_tf2.predict.labels import UNLABELED
 from lst_tf2.predict.pictures import UnreadableImageError
 from lst_tf2.predict.prediction_page import MOST_SHOWN, Prediction, render_prediction
@@ -58,7 +58,7 @@ def predict(config: PredictConfig) -> Outcome:
         InputError: If images, settings or what is there already do not fit.
     """
     check_outputs(config)
-    check_something_to_label(config)
+    check_places(config)
     learned = load(config) if config.classifier else learn(config)
     seen = Seen([], {}, array.array("f"), keeps_rows=bool(config.report))
     with new_text_file(pathlib.Path(config.out)) as file:
@@ -143,14 +143,6 @@ def check_outputs(config: PredictConfig) -> None:
         check_export(pathlib.Path(config.export), overwrite=config.overwrite)
     if config.top:
         check_proposals(proposals_folder(config), overwrite=config.overwrite)
-
-
-def check_something_to_label(config: PredictConfig) -> None:
-    """Raises `InputError` where there is no image to label."""
-    flag, places = ("query", config.query) if config.query else ("unlabeled", config.unlabeled)
-    found = next(find_pictures(places), None)
-    expected = f"images to label in {', '.join(places)}"
-    check(found is not None, expected, "none", f"add images ({KINDS}) or name others", flag)
 
 
 def load(config: PredictConfig) -> Learned:

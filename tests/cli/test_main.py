@@ -79,10 +79,15 @@ def test_reference_of_the_flags_is_up_to_date():
         (["--help"], "usage: lst"),
         (["train", "--help"], "usage: lst train"),
         (["train"], "data/miniImagenet, found no folder; `lst prepare` writes it"),
+        (["predict", "--support=none", "--unlabeled=data"], "each class in none, found no such"),
         (["compare", "--dataset=glyphs"], "data/glyphs, found no folder; `lst glyphs` renders it"),
+        (["train", "--dataset=own"], "a run in pretrain_weights/own, found no config.json"),
+        (["test", "--dataset=own"], "a run in checkpoints/finetune_mini_RN, found no config.json"),
+        (["tune", "--dataset=own"], "a run in checkpoints/finetune_mini_RN, found no config.json"),
     ],
 )
-def test_help_and_missing_data_need_no_tensorflow(arguments, text, tmp_path):
+def test_help_and_what_is_missing_need_no_tensorflow(arguments, text, tmp_path):
+    (tmp_path / "data" / "own").mkdir(parents=True)
     result = subprocess.run(
         [sys.executable, "-c", MAKES_NO_TENSORFLOW, *arguments],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
