@@ -15,6 +15,7 @@ from absl import flags
 from PIL import Image
 
 from lst_tf2.cli.command import Command
+from lst_tf2.cli.fitting_flags import next_pretraining
 from lst_tf2.data.layout import Catalogue, check_image
 from lst_tf2.data.leaks import count_kinds, find_same_images, find_shared_classes, scan_splits
 from lst_tf2.data.list_check import check_folders, check_lines
@@ -34,7 +35,7 @@ def run_check(_: flags.FlagValues, words: Sequence[str]) -> None:
         f"{len(faults)} faults, told above",
         "fix or remove what is named",
     )
-    print(f"Sound. Next: lst pretrain --dataset={pathlib.Path(words[0]).name}")
+    print(f"Sound. {next_pretraining(pathlib.Path(words[0]))}")
 
 
 def _check_dataset(folder: pathlib.Path) -> list[str]:

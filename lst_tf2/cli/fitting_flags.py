@@ -4,6 +4,10 @@ Defaults are those of the paper, for data sets of its size.
 """
 
 import os
+import pathlib
+import shlex
+
+from PIL import Image
 
 from lst_tf2.config import SPLITS, EpisodeConfig, MetaTestConfig, PretrainConfig
 from lst_tf2.data.layout import Catalogue, scan_split
@@ -14,6 +18,24 @@ FEW_IMAGES = 10_000
 FEW_STEPS = 300
 EPOCHS = 20
 FEWEST_CLASSES = 2
+
+
+def next_pretraining(data_folder: pathlib.Path) -> str:
+    """Returns how to pre-train on the data set in `data_folder`, as commands say what is next."""
+    root, name = data_folder.resolve().parent, data_folder.resolve().name
+    if root.name != "data":
+        return "Next: move it into a folder named data, where lst pretrain --dataset looks."
+    train = scan_split(data_folder, "train")
+    with Image.open(train.path(0)) as image:
+        side = image.width
+    flags = [
+        f"--dataset={name}",
+        *([] if root == pathlib.Path("data").resolve() else [f"--data_path={root.parent}"]),
+        f"--img_size={side}",
+        f"--pretrain_class_num={len(train.classes)}",
+        *pretraining_flags(len(train.names)),
+    ]
+    return f"Next: lst pretrain {shlex.join(flags)}"
 
 
 def pretraining_flags(num_images: int) -> list[str]:

@@ -30,13 +30,12 @@ The same source and seed give the same files. An interrupted run leaves `.<name>
 """
 
 import dataclasses
-import pathlib
 from collections.abc import Sequence
 
 from absl import flags
 
 from lst_tf2.cli.command import Command
-from lst_tf2.cli.fitting_flags import list_shortages, pretraining_flags
+from lst_tf2.cli.fitting_flags import list_shortages, next_pretraining
 from lst_tf2.cli.flag_rows import build_from
 from lst_tf2.data.layout import POOLS
 from lst_tf2.datasets.build import prepare_folder, prepare_published
@@ -68,7 +67,7 @@ class PrepareFlags(Settings, group="What to read and to write"):
     verify: bool = setting(False, flag="verify")
 
 
-def summary_lines(prepared: PreparedData, image_size: int, max_shown: int = 20) -> list[str]:
+def summary_lines(prepared: PreparedData, max_shown: int = 20) -> list[str]:
     """Returns what the command prints: what was skipped, what was written, what to run next."""
     lines = [f"Skipped {len(prepared.skipped)} files:"] if prepared.skipped else []
     lines += [f"  {name!r}: {reason}" for name, reason in prepared.skipped[:max_shown]]
@@ -78,20 +77,7 @@ def summary_lines(prepared: PreparedData, image_size: int, max_shown: int = 20) 
         labeled, unlabeled = (prepared.num_images[f"{pool}_{split}"] for pool in POOLS)
         lines.append(f"{split}: {count} classes, {labeled} labeled, {unlabeled} unlabeled images")
     lines.append(f"Wrote {sum(prepared.num_images.values())} images in {prepared.folder}")
-    root, name = prepared.folder.parent, prepared.folder.name
-    if root.name == "data":
-        num_images = sum(prepared.num_images[f"{pool}_train"] for pool in POOLS)
-        following = [
-            f"--dataset={name}",
-            *([] if root == pathlib.Path("data").resolve() else [f"--data_path={root.parent}"]),
-            f"--img_size={image_size}",
-            f"--pretrain_class_num={prepared.num_classes['train']}",
-            *pretraining_flags(num_images),
-        ]
-        lines += [*list_shortages(prepared.folder), f"Next: lst pretrain {' '.join(following)}"]
-    else:
-        lines.append("Next: move it into a folder named data, where lst pretrain --dataset looks.")
-    return lines
+    return [*lines, *list_shortages(prepared.folder), next_pretraining(prepared.folder)]
 
 
 def run_prepare(values: flags.FlagValues, words: Sequence[str]) -> None:
@@ -102,7 +88,7 @@ def run_prepare(values: flags.FlagValues, words: Sequence[str]) -> None:
         print(f"All {verify_dataset(out)} classes in {out} are as {RECORD_NAME} records them.")
     elif kind == "folder":
         prepared = _prepare_own(asked, out)
-        print("\n".join(summary_lines(prepared, asked.config.image_size)))
+        print("\n".join(summary_lines(prepared)))
     else:
         published = load_published(kind)
         for name in ("split", "img_size"):
@@ -120,7 +106,7 @@ def run_prepare(values: flags.FlagValues, words: Sequence[str]) -> None:
             unlabeled_fraction=config.unlabeled_fraction,
             seed=config.seed,
         )
-        print("\n".join(summary_lines(prepared, published.image_size)))
+        print("\n".join(summary_lines(prepared)))
 
 
 def _prepare_own(asked: PrepareFlags, out: str) -> PreparedData:

@@ -85,7 +85,11 @@ def test_check_tells_of_broken_images_and_of_lists(folder):
 def test_check_of_sound_data_ends_with_what_is_next(folder):
     result = run("lst", "check", str(folder), cwd=folder)
     assert result.returncode == 0
-    assert result.stdout.endswith("Sound. Next: lst pretrain --dataset=letters\n")
+    assert f"Sound. Next: lst pretrain --dataset=letters --data_path={folder.parents[1]} " in (
+        result.stdout
+    )
+    flags = "--img_size=16 --pretrain_class_num=2 --filters=16,32,64,128 --pretrain_iterations=300"
+    assert result.stdout.endswith(f" {flags}\n")
 
 
 def test_splits_that_are_not_there_are_left_out(folder, tmp_path):

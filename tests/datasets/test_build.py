@@ -181,7 +181,7 @@ def test_unreadable_files_are_skipped_and_listed(tmp_path, monkeypatch):
         *("gone.png", "pipe.png", "warned.png", "bomb.png"),
     }
     assert sum(report.num_images.values()) == 20
-    lines = prepare.summary_lines(report, 8, max_shown=3)
+    lines = prepare.summary_lines(report, max_shown=3)
     assert lines[0] == "Skipped 9 files:"
     assert "class1/animation.gif" in lines[1]
     assert "6 more" in lines[4]
