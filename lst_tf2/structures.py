@@ -8,7 +8,7 @@ Shape letters, used in every docstring:
     D  width of an embedding         X  distractor examples kept apart from U
     B  any batch                     H, W, C  height, width, channels
 
-Sets: *support* (labeled), *query* (judged), *unlabeled* (self-trained on), *distractor*
+Sets: *support* (labeled), *query* (evaluated on), *unlabeled* (self-trained on), *distractor*
 (unlabeled images of classes outside the episode). "val" names a split of the classes.
 """
 

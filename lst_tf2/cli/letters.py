@@ -3,7 +3,7 @@
     lst letters
 
 writes letters/labeled/<letter>/, one image of each of five letters; letters/unlabeled/, other
-images of them and of three letters more; letters/query/<letter>/, images to judge by; and
+images of them and of three letters more; letters/query/<letter>/, images to test on; and
 letters/truth.csv, what is on the unlabeled images.
 """
 

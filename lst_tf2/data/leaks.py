@@ -110,7 +110,7 @@ def check_dataset(folder: str | os.PathLike) -> None:
     name, splits = next(iter(shared.items()), ("", []))
     check(
         not shared,
-        f"other classes in each split of {folder}, as few-shot learning is judged on unseen ones",
+        f"other classes in each split of {folder}, as few-shot learning is tested on unseen ones",
         f"{len(shared)} in several (first: {name} in {' and '.join(splits)})",
         f"leave each in one split; `lst check {folder}` lists them",
     )

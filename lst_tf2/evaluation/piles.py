@@ -47,7 +47,7 @@ class KindRuns:
 
 
 class Subject(NamedTuple):
-    """Holds what is judged: a network, and what methods start from."""
+    """Holds what is compared: a network, and what methods start from."""
 
     learner: Any  # Has `classifier`, `soft_weighting` and `read_inner_rates`.
     embed: Embedder

@@ -93,10 +93,10 @@ def test_step_at_learned_rates_and_its_gradient_match_closed_form(descend):
         tape.watch(rates)
         path = inner_loop.with_rates(descend, rates)(start, loss_fn, lr=99.0, steps=1)
         end = path.last(start)
-        judged = tf.add_n([tf.reduce_sum(values**2) / 2 for values in end])
+        loss = tf.add_n([tf.reduce_sum(values**2) / 2 for values in end])
     np.testing.assert_allclose(end.kernel, [[-0.5, 2.0]], rtol=1e-6)
     np.testing.assert_allclose(end.bias, [3.2, 0.5], rtol=1e-6)
-    slopes = tape.gradient(judged, rates)
+    slopes = tape.gradient(loss, rates)
     np.testing.assert_allclose(slopes.kernel, [[1.5, -6.0]], rtol=1e-6)
     np.testing.assert_allclose(slopes.bias, [-25.6, -1.0], rtol=1e-6)
 

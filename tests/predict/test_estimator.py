@@ -58,8 +58,8 @@ def test_a_pile_with_distractors_helps():
         draw = draw_letters(LetterSettings(seed=seed))
         plain = LSTClassifier(cache=False).fit(draw.support_images, draw.support_labels)
         fitted = LSTClassifier(cache=False).fit(draw.images, draw.labels)
-        judge = (draw.query_images, draw.query_labels)
-        gains.append(fitted.score(*judge) - plain.score(*judge))
+        queries = (draw.query_images, draw.query_labels)
+        gains.append(fitted.score(*queries) - plain.score(*queries))
         is_own = np.isin(draw.unlabeled_truth, draw.support_labels)
         assert np.mean(fitted.rejected_[~is_own]) > 0.6
         assert np.mean(fitted.rejected_[is_own]) < 0.25
