@@ -73,7 +73,7 @@ browser:
 	command -v chromium || command -v google-chrome || (apt-get update && apt-get install --yes \
 	  --no-install-recommends chromium) || echo "No Chromium: tests of pages will be left out."
 
-# What answers within two minutes; T=tests/data/test_lists.py names one file or folder of it.
+# What answers in about two minutes; T=tests/data/test_lists.py names one file or folder of it.
 quick: $(VENV)/installed
 	$(BIN)/python -m pytest $(if $(T),,$(TWO_PROCESSES)) -m 'not slow' $(T)
 
