@@ -12,10 +12,16 @@ KINDS = ", ".join(SUFFIXES)
 
 
 def check_places(config: PredictConfig) -> None:
-    """Raises `InputError` unless there are classes to learn, and an image to label.
+    """Raises `InputError` where a file is in the way, or there is nothing to learn or to label.
 
     Nothing is decoded, and TensorFlow is not needed.
     """
+    for name in ("out", "report"):
+        place = pathlib.Path(getattr(config, name))
+        is_free = not place.exists() or (config.overwrite and place.is_file())
+        expected, remedy = f"no file at {place} yet", "pass overwrite, or name another"
+        if getattr(config, name):
+            check(is_free, expected, "something", remedy, name, "overwrite")
     if not config.classifier:
         find_classes(config.support)
     name, places = ("query", config.query) if config.query else ("unlabeled", config.unlabeled)

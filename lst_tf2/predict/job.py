@@ -57,8 +57,8 @@ def predict(config: PredictConfig) -> Outcome:
     Raises:
         InputError: If images, settings or what is there already do not fit.
     """
-    check_outputs(config)
     check_places(config)
+    check_folders(config)
     learned = load(config) if config.classifier else learn(config)
     seen = Seen([], {}, array.array("f"), keeps_rows=bool(config.report))
     with new_text_file(pathlib.Path(config.out)) as file:
@@ -129,14 +129,8 @@ def write_report(
     write_bytes(pathlib.Path(config.report), page.encode(errors="replace"))
 
 
-def check_outputs(config: PredictConfig) -> None:
-    """Raises `InputError` where something is in the way of what will be written."""
-    for name in ("out", "report"):
-        place = pathlib.Path(getattr(config, name))
-        is_free = not place.exists() or (config.overwrite and place.is_file())
-        expected, remedy = f"no file at {place} yet", "pass overwrite, or name another"
-        if getattr(config, name):
-            check(is_free, expected, "something", remedy, name, "overwrite")
+def check_folders(config: PredictConfig) -> None:
+    """Raises `InputError` where something is in the way of folders that will be written."""
     if config.save:
         check_folder(pathlib.Path(config.save), overwrite=config.overwrite)
     if config.export:

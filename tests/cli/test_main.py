@@ -79,6 +79,7 @@ def test_reference_of_the_flags_is_up_to_date():
         (["--help"], "usage: lst"),
         (["train", "--help"], "usage: lst train"),
         (["train"], "data/miniImagenet, found no folder; `lst prepare` writes it"),
+        (["predict", "--support=data", "--out=taken.csv", "data"], "no file at taken.csv yet"),
         (["predict", "--support=none", "--unlabeled=data"], "each class in none, found no such"),
         (["compare", "--dataset=glyphs"], "data/glyphs, found no folder; `lst glyphs` renders it"),
         (["train", "--dataset=own"], "a run in pretrain_weights/own, found no config.json"),
@@ -88,6 +89,7 @@ def test_reference_of_the_flags_is_up_to_date():
 )
 def test_help_and_what_is_missing_need_no_tensorflow(arguments, text, tmp_path):
     (tmp_path / "data" / "own").mkdir(parents=True)
+    (tmp_path / "taken.csv").touch()
     result = subprocess.run(
         [sys.executable, "-c", MAKES_NO_TENSORFLOW, *arguments],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
