@@ -12,7 +12,7 @@ program: nothing in them is run, and one that asks for more than a dict of array
 import dataclasses
 import pathlib
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from absl import flags
@@ -22,24 +22,28 @@ from lst_tf2.cli.flag_rows import build_from
 from lst_tf2.cli.flag_tables import ConvertFlags
 from lst_tf2.cli.tensorflow_run import tensorflow_run
 from lst_tf2.config import ModelConfig
+from lst_tf2.runs.checkpoints import find_checkpoints
+from lst_tf2.tf1.weight_files import find_steps, write_groups
 
 
 def run_convert(values: flags.FlagValues, _: Sequence[str]) -> None:
     """Converts every step at `--input`, after all of them were checked."""
     asked = build_from(ConvertFlags, values)
+    files = (find_checkpoints if asked.to_tf1 else find_steps)(pathlib.Path(asked.source))
     with tensorflow_run(values, "close other programs"):
-        last = convert(asked)
+        last = convert(asked, files)
     hint = _hint(asked, last, repeat_flags(values, ("img_size", "activation", "norm")))
     print("Nothing written: --dry_run." if asked.dry_run else f"Next: {hint}")
 
 
-def convert(asked: ConvertFlags) -> Any:
-    """Converts what is asked for, shows it, and returns the newest step of it."""
-    from lst_tf2.tf1.weight_files import write_groups
-    from lst_tf2.tf1.weight_import import check_target, write_checkpoint
+def convert(asked: ConvertFlags, files: Mapping[int, Any]) -> Any:
+    """Converts `files` as asked for, shows it, and returns the newest step of it."""
+    from lst_tf2.tf1.weight_export import read_saved_step
+    from lst_tf2.tf1.weight_import import check_target, read_step, write_checkpoint
     from lst_tf2.tf1.weight_report import conversion_table, verify
 
-    target, conversions = pathlib.Path(asked.target), _read_conversions(asked)
+    target, read = pathlib.Path(asked.target), read_saved_step if asked.to_tf1 else read_step
+    conversions = [read(found, step, asked.model) for step, found in sorted(files.items())]
     if not asked.to_tf1:
         check_target(conversions, target)
     for conversion in conversions:
@@ -54,18 +58,6 @@ def convert(asked: ConvertFlags) -> Any:
             verify(conversion, target, to_tf1=asked.to_tf1)
             print("Verified: the written arrays are those read, bit for bit.")
     return conversions[-1]
-
-
-def _read_conversions(asked: ConvertFlags) -> list:
-    from lst_tf2.tf1.weight_export import find_checkpoint_files, read_saved_step
-    from lst_tf2.tf1.weight_files import find_steps
-    from lst_tf2.tf1.weight_import import read_step
-
-    read, find = (
-        (read_saved_step, find_checkpoint_files) if asked.to_tf1 else (read_step, find_steps)
-    )
-    found = find(pathlib.Path(asked.source))
-    return [read(files, step, asked.model) for step, files in sorted(found.items())]
 
 
 def _hint(asked: ConvertFlags, last: Any, model_flags: str) -> str:

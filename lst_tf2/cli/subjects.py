@@ -7,6 +7,7 @@ from absl import flags
 from lst_tf2.cli.run_configs import piles_config
 from lst_tf2.cli.tensorflow_run import take_memory_as_needed
 from lst_tf2.config import PilesConfig
+from lst_tf2.predict.backbone_names import check_name
 
 
 def piles_and_subject(
@@ -18,10 +19,12 @@ def piles_and_subject(
         InputError: If a flag is out of bounds, or there is no such run or backbone.
     """
     name = values.backbone
-    if not name:  # A run that is not there is noticed before TensorFlow loads.
+    # A run or a backbone that is not there is noticed before TensorFlow loads.
+    if not name:
         config = piles_config(cls, settings, values)
         take_memory_as_needed()
         return config, None
+    check_name(name)
     take_memory_as_needed()
     from lst_tf2.predict.loading import load_backbone
     from lst_tf2.predict.subjects import described_by_config, subject_of  # Imports TensorFlow.

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 import keras
 
 from lst_tf2.errors import InputError, check
+from lst_tf2.predict.backbone_names import PREFIX
 from lst_tf2.predict.backbones import Backbone, from_model
 
-PREFIX = "keras:"
 FETCHED = "imagenet"
 
 

@@ -11,13 +11,14 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from lst_tf2.config import SelfTrainingConfig
 from lst_tf2.errors import check
+from lst_tf2.predict.backbone_names import find_folder
 from lst_tf2.predict.embedding import Embedded, Gathered
 from lst_tf2.predict.estimate import UNKNOWN, Estimate, leave_one_out, thresholded_confidence
 from lst_tf2.predict.export import build_classifier, export_classifier
 from lst_tf2.predict.fitted import FitData, fit_head
 from lst_tf2.predict.inputs import name_in_row, open_inputs
 from lst_tf2.predict.labels import UNLABELED, encode_labels
-from lst_tf2.predict.loading import find_folder, load_backbone
+from lst_tf2.predict.loading import load_backbone
 from lst_tf2.predict.pictures import Picture
 from lst_tf2.predict.piles import (
     check_one_class_each,

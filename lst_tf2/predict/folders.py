@@ -6,15 +6,18 @@ from collections.abc import Iterable, Iterator
 
 from lst_tf2.config import PredictConfig
 from lst_tf2.errors import MissingInputError, check
+from lst_tf2.predict.backbone_names import check_name
 from lst_tf2.predict.pictures import SUFFIXES
 
 KINDS = ", ".join(SUFFIXES)
 
 
 def check_places(config: PredictConfig) -> None:
-    """Raises `InputError` where a file is in the way, or there is nothing to learn or to label.
+    """Checks what lies where; nothing is decoded, and TensorFlow is not needed.
 
-    Nothing is decoded, and TensorFlow is not needed.
+    Raises:
+        InputError: If a file is in the way, or there is no backbone, or nothing to learn from or
+            to label.
     """
     for name in ("out", "report"):
         place = pathlib.Path(getattr(config, name))
@@ -24,6 +27,7 @@ def check_places(config: PredictConfig) -> None:
             check(is_free, expected, "something", remedy, name, "overwrite")
     if not config.classifier:
         find_classes(config.support)
+        check_name(config.backbone)
     name, places = ("query", config.query) if config.query else ("unlabeled", config.unlabeled)
     found = next(find_pictures(places), None)
     expected = f"images to label in {', '.join(places)}"

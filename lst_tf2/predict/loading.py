@@ -8,16 +8,11 @@ from collections.abc import Iterator
 import keras
 
 from lst_tf2.errors import check
-from lst_tf2.predict.applications import PREFIX, build_application, list_applications
+from lst_tf2.predict.applications import build_application, list_applications
+from lst_tf2.predict.backbone_names import PREFIX, check_name, find_folder, list_presets
 from lst_tf2.predict.backbones import Backbone, from_model
 from lst_tf2.predict.our_backbones import OwnPixels, from_run
-from lst_tf2.predict.presets import (
-    PRESETS,
-    is_preset,
-    list_presets,
-    read_backbone,
-    read_keras_model,
-)
+from lst_tf2.predict.presets import is_preset, read_backbone, read_keras_model
 
 # What is loaded stays: a search fits many classifiers with one backbone.
 KEPT = 4
@@ -57,26 +52,14 @@ def load_backbone(
     if is_application:
         path = pathlib.Path(weights).absolute() if weights else None
         return _load_application(name, image_size, path, *_states_of(path))
+    check_name(name)
     folder = find_folder(name)
     if folder.is_dir():
         if is_preset(folder):
             states = _states_of(*sorted(folder.iterdir()))
             return _load_preset(folder.resolve(), image_size, *states)
         return from_run(folder, own_pixels, image_size)
-    check(
-        folder.is_file(),
-        f"a backbone: one of {', '.join(list_presets())}, {PREFIX}<network of keras.applications>, "
-        "or the folder of a preset or of a run",
-        repr(name),
-        "name one of these",
-        "backbone",
-    )
     return from_model(name, read_keras_model(folder), image_size)
-
-
-def find_folder(name: str | os.PathLike) -> pathlib.Path:
-    """Returns the folder of a preset of this package, else what `name` is the path of."""
-    return PRESETS / name if name in list_presets() else pathlib.Path(name)
 
 
 def _states_of(*paths: pathlib.Path | None) -> Iterator[tuple]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from lst_tf2.config import ModelConfig
 from lst_tf2.errors import InputError, check
+from lst_tf2.predict.backbone_names import CONFIG
 from lst_tf2.predict.backbones import Backbone, from_model
 from lst_tf2.predict.folding import plain_variables
 from lst_tf2.predict.our_backbones import WEIGHING, from_arrays
@@ -22,18 +23,12 @@ from lst_tf2.storage.arrays import write_arrays
 from lst_tf2.storage.files import checksum_of, read_json, write_bytes, write_json
 from lst_tf2.storage.packing import pack, unpack
 
-PRESETS = pathlib.Path(__file__).parent / "presets"
 FORMAT = "lst_tf2 backbone 1"
-CONFIG, WEIGHTS, MODEL, CARD = "config.json", "weights.npz", "backbone.keras", "README.md"
+WEIGHTS, MODEL, CARD = "weights.npz", "backbone.keras", "README.md"
 # Our architecture, any Keras model, or none: embeddings are passed.
 OURS, KERAS, NONE = KINDS = ("resnet12", "keras", "none")
 # How a run computed, and what is no part of a backbone.
 LEFT_OUT = (*COMPUTE_SETTINGS, *LEARNER_SETTINGS)
-
-
-def list_presets() -> list[str]:
-    """Returns the names of the presets that come with this package."""
-    return sorted(path.parent.name for path in PRESETS.glob(f"*/{CONFIG}"))
 
 
 def is_preset(folder: pathlib.Path) -> bool:

@@ -10,8 +10,8 @@ from lst_tf2.errors import check
 from lst_tf2.evaluation.piles import Subject
 from lst_tf2.models.learner import LinearHead
 from lst_tf2.models.soft_weighting import SoftWeightingNetwork
+from lst_tf2.predict.backbone_names import find_folder
 from lst_tf2.predict.backbones import Backbone
-from lst_tf2.predict.loading import find_folder
 
 
 class Adapted(NamedTuple):

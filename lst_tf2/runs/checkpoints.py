@@ -141,6 +141,22 @@ def saved_steps(folder: pathlib.Path) -> list[int]:
     return sorted(int(match[1]) for match in matches if match)
 
 
+def find_checkpoints(path: pathlib.Path) -> dict[int, pathlib.Path]:
+    """Returns the checkpoints at `path`, a file or a run folder, by step.
+
+    Raises:
+        MissingInputError: If there are none.
+    """
+    if path.is_file() and (match := STEP_NAME.fullmatch(path.name)):
+        return {int(match[1]): path}
+    files = {step: path / f"step_{step}.npz" for step in saved_steps(path)}
+    if not files:
+        raise MissingInputError(
+            f"Expected step_<n>.npz at {path}, found none; pass the file or its run folder."
+        ).about("source")
+    return files
+
+
 def find_checkpoint(folder: pathlib.Path, test_iter: str) -> pathlib.Path:
     """Returns the checkpoint that `test_iter` names.
 

@@ -12,7 +12,6 @@ import re
 from typing import Any, NamedTuple
 
 import numpy as np
-import tensorflow as tf
 
 from lst_tf2.errors import InputError
 
@@ -61,6 +60,8 @@ def read_saver(prefix: pathlib.Path) -> dict[str, dict[str, np.ndarray]]:
     Raises:
         InputError: If they are damaged, or hold variables of something else.
     """
+    import tensorflow as tf
+
     try:
         reader = tf.train.load_checkpoint(str(prefix))
         shapes = {name: tuple(s) for name, s in reader.get_variable_to_shape_map().items()}

@@ -2,13 +2,12 @@
 
 import itertools
 import pathlib
-import re
 
 import numpy as np
 
 from lst_tf2.config import ModelConfig
-from lst_tf2.errors import InputError, MissingInputError
-from lst_tf2.runs.checkpoints import FOREIGN_PREFIX, read_arrays, saved_steps
+from lst_tf2.errors import InputError
+from lst_tf2.runs.checkpoints import FOREIGN_PREFIX, read_arrays
 from lst_tf2.tf1.weight_files import KINDS, Groups
 from lst_tf2.tf1.weight_import import (
     Conversion,
@@ -23,22 +22,6 @@ HEAD_BIASES = ("classifier/bias", "head/bias", f"{FOREIGN_PREFIX}weights/b5")
 
 # Learned rates of the inner loop, which the original does not have.
 RATES = "inner_rates/kernel"
-
-
-def find_checkpoint_files(path: pathlib.Path) -> dict[int, pathlib.Path]:
-    """Returns our checkpoints at `path`, a file or a run folder, by step.
-
-    Raises:
-        MissingInputError: If there are none.
-    """
-    if path.is_file() and (match := re.fullmatch(r"step_(\d+)\.npz", path.name)):
-        return {int(match[1]): path}
-    files = {step: path / f"step_{step}.npz" for step in saved_steps(path)}
-    if not files:
-        raise MissingInputError(
-            f"Expected step_<n>.npz at {path}, found none; pass the file or its run folder."
-        )
-    return files
 
 
 def read_saved_step(path: pathlib.Path, step: int, settings: ModelConfig) -> Conversion:

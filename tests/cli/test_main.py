@@ -15,6 +15,7 @@ from lst_tf2.cli.help_text import HEADINGS
 from lst_tf2.cli.main import COMMANDS, SCRIPTS, reference, run_lst
 from tests.command_line import ROOT, assert_refused, run
 
+PHOTOS = ["--support=photos", "--unlabeled=photos"]
 MAKES_NO_TENSORFLOW = """
 import contextlib, sys
 from lst_tf2.cli.main import run_lst
@@ -81,6 +82,10 @@ def test_reference_of_the_flags_is_up_to_date():
         (["train"], "data/miniImagenet, found no folder; `lst prepare` writes it"),
         (["predict", "--support=data", "--out=taken.csv", "data"], "no file at taken.csv yet"),
         (["predict", "--support=none", "--unlabeled=data"], "each class in none, found no such"),
+        (["predict", "--backbone=x", *PHOTOS], "received 'x'; name one of these (--backbone)"),
+        (["compare", "--dataset=own", "--backbone=x"], "received 'x'; name one of these"),
+        (["convert", "--input=old", "--output=x"], "Expected weights_<n>.npy"),
+        (["convert", "--to_tf1", "--input=old", "--output=x"], "Expected step_<n>.npz at old"),
         (["compare", "--dataset=glyphs"], "data/glyphs, found no folder; `lst glyphs` renders it"),
         (["train", "--dataset=own"], "a run in pretrain_weights/own, found no config.json"),
         (["test", "--dataset=own"], "a run in checkpoints/finetune_mini_RN, found no config.json"),
@@ -90,6 +95,9 @@ def test_reference_of_the_flags_is_up_to_date():
 def test_help_and_what_is_missing_need_no_tensorflow(arguments, text, tmp_path):
     (tmp_path / "data" / "own").mkdir(parents=True)
     (tmp_path / "taken.csv").touch()
+    for name in "ab":  # Only their names count.
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        (tmp_path / "photos" / name / "1.png").touch()
     result = subprocess.run(
         [sys.executable, "-c", MAKES_NO_TENSORFLOW, *arguments],
         env=os.environ | {"PYTHONPATH": str(ROOT)},

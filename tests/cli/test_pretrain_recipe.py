@@ -8,7 +8,8 @@ import json
 import numpy as np
 import pytest
 
-from lst_tf2.predict.presets import PRESETS, WEIGHTS
+from lst_tf2.predict.backbone_names import PRESETS
+from lst_tf2.predict.presets import WEIGHTS
 from lst_tf2.runs.checkpoints import read_arrays
 from lst_tf2.storage.packing import ENDING
 from tests.builders import write_data_set

@@ -1,5 +1,5 @@
-"""Tests of `predict/backbones.py`, `predict/applications.py`, `predict/loading.py` and
-`predict/our_backbones.py`.
+"""Tests of `predict/backbones.py`, `predict/backbone_names.py`, `predict/applications.py`,
+`predict/loading.py` and `predict/our_backbones.py`.
 """
 
 import dataclasses

@@ -9,8 +9,9 @@ import pytest
 
 from lst_tf2 import LSTClassifier
 from lst_tf2.errors import InputError
+from lst_tf2.predict.backbone_names import PRESETS
 from lst_tf2.predict.loading import load_backbone
-from lst_tf2.predict.presets import MODEL, PRESETS, WEIGHTS
+from lst_tf2.predict.presets import MODEL, WEIGHTS
 from lst_tf2.runs.tuned import write_tuned
 from lst_tf2.storage.files import read_json
 from lst_tf2.storage.packing import pack, unpack

@@ -99,6 +99,11 @@ def test_checkpoints_are_found_by_name(trainer, tmp_path):
         store.save(step)
     assert checkpoints.saved_steps(tmp_path) == [5, 20, 100]
     assert checkpoints.find_checkpoint(tmp_path, "last") == tmp_path / "step_100.npz"
+    named = {step: tmp_path / f"step_{step}.npz" for step in checkpoints.saved_steps(tmp_path)}
+    assert checkpoints.find_checkpoints(tmp_path) == named
+    assert checkpoints.find_checkpoints(named[20]) == {20: named[20]}
+    with pytest.raises(MissingInputError, match=r"Expected step_<n>\.npz at .*none"):
+        checkpoints.find_checkpoints(tmp_path / "none")
     assert checkpoints.find_checkpoint(tmp_path, "20") == tmp_path / "step_20.npz"
     with pytest.raises(MissingInputError, match=r"test_iter=7.*saved steps: 5, 20, 100"):
         checkpoints.find_checkpoint(tmp_path, "7")
