@@ -58,7 +58,7 @@ def predict(config: PredictConfig) -> Outcome:
         InputError: If images, settings or what is there already do not fit.
     """
     check_places(config)
-    check_folders(config)
+    check_targets(config)
     learned = load(config) if config.classifier else learn(config)
     seen = Seen([], {}, array.array("f"), keeps_rows=bool(config.report))
     with new_text_file(pathlib.Path(config.out)) as file:
@@ -129,7 +129,7 @@ def write_report(
     write_bytes(pathlib.Path(config.report), page.encode(errors="replace"))
 
 
-def check_folders(config: PredictConfig) -> None:
+def check_targets(config: PredictConfig) -> None:
     """Raises `InputError` where something is in the way of folders that will be written."""
     if config.save:
         check_folder(pathlib.Path(config.save), overwrite=config.overwrite)

@@ -120,7 +120,7 @@ def _read_split(source: pathlib.Path, split: str, published: Published) -> list[
     for label, name in enumerate(names):
         rows = np.flatnonzero(labels == label).tolist()
         found = gives(images, rows, path.name, identity)
-        classes.append(SourceClass(class_name(label, name), split, numbers(len(rows)), found))
+        classes.append(SourceClass(folder_name(label, name), split, numbers(len(rows)), found))
     return classes
 
 
@@ -155,6 +155,6 @@ def _load_labels(path: pathlib.Path, num_images: int) -> tuple[np.ndarray, list[
         return labels, [pickles.as_text(name) for name in names]
 
 
-def class_name(label: int, description: str) -> str:
+def folder_name(label: int, description: str) -> str:
     """Returns the folder of a class, such as `004_house_finch_linnet`."""
     return f"{label:03d}_" + re.sub(r"[^a-z0-9]+", "_", description.lower())[:40].strip("_")
