@@ -27,6 +27,7 @@ def pytest_runtest_teardown(item, nextitem):
     is_last = nextitem is None or nextitem.path != item.path
     if is_last and "keras" in sys.modules:
         sys.modules["keras"].backend.clear_session()
+        _forget_custom_gradients()
     if is_last or item.get_closest_marker("large"):
         gc.collect()
         if sys.platform == "linux":
@@ -48,6 +49,16 @@ def pytest_collection_modifyitems(items):
         if is_large:
             item.add_marker(pytest.mark.slow)
     items.sort(key=_rank)
+
+
+def _forget_custom_gradients():
+    """Lets graphs end: TensorFlow keeps each that has a custom gradient, a hundred in a suite."""
+    from tensorflow.python.framework import ops
+
+    registry = ops.gradient_registry
+    for name in list(registry.list()):
+        if name.startswith("CustomGradient-"):
+            del registry._registry[name]
 
 
 def _rank(item):
