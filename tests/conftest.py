@@ -52,7 +52,7 @@ def pytest_collection_modifyitems(items):
 
 
 def _forget_custom_gradients():
-    """Lets graphs end: TensorFlow keeps each that has a custom gradient, a hundred in a suite."""
+    """Lets graphs end: TensorFlow keeps each whose custom gradient is in its private registry."""
     from tensorflow.python.framework import ops
 
     registry = ops.gradient_registry
